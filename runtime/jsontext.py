@@ -1,0 +1,26 @@
+"""JSON with decimals: every number with a fraction is read as :class:`~decimal.Decimal` and written as it was read."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+__all__ = ["dumps", "loads"]
+
+
+def loads(text: bytes | str) -> Any:
+    """Parse JSON; integers become ``int``, numbers with a fraction or exponent ``Decimal``.
+
+    :raises ValueError: the text is not JSON (``msgspec.DecodeError`` is a ``ValueError``)
+    """
+    return msgspec.json.Decoder(float_hook=Decimal).decode(text)
+
+
+def dumps(value: Any) -> bytes:
+    """Compact UTF-8 JSON; ``Decimal`` is written as a plain number, dates as ISO 8601.
+
+    :raises TypeError: the value holds something that JSON has no form for
+    """
+    return msgspec.json.Encoder(decimal_format="number").encode(value)
