@@ -127,6 +127,8 @@ class Intent:
     #: UTC; the other system may have acted at any time from here on.
     started_at: datetime
     document_key: str
+    #: Ids that are recorded as the result for other documents: what they name is not what this attempt created.
+    taken: frozenset[str] = frozenset()
 
 
 class Finding(StrEnum):
@@ -163,7 +165,8 @@ class Action:
     run: Callable[[Any], Awaitable[Any]]
     #: Builds what ``run`` would send, and sends nothing; required unless the effect is READ.
     prepare: Callable[[Any], Awaitable[WireRequest]] | None = None
-    #: Required for CREATE.
+    #: Required for CREATE. It looks at once: an attempt of a moment ago may still be under way in the other system, so
+    #: the caller lets it settle before ``ABSENT`` counts.
     reconcile: Callable[[Any, Intent], Awaitable[Reconciliation]] | None = None
     #: ``run`` returns an ``AsyncIterator[dict[str, Any]]``.
     streams: bool = False

@@ -1,0 +1,119 @@
+"""Parameters of the actions: what a mapping's ``with`` may say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from runtime.connectors.base import ActionParams
+
+from .odata import Key
+
+__all__ = ["ActionCall", "Count", "Create", "Decide", "Find", "Get", "Query", "SaveDraft", "Update"]
+
+#: An entity set, e.g. ``Drafts``; views live one level down (``sml.svc/Name``).
+EntityName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(/[A-Za-z_][\w.]*)?$")]
+
+
+def _names(value: Any) -> Any:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value or ()
+
+
+#: Property names, as a list or as OData writes them (``DocEntry,DocNum``).
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class Query(ActionParams):
+    """Rows of an entity set, streamed in the order of the key, or in ``orderby`` where that is given."""
+
+    entity: EntityName
+    select: Names = ()
+    filter: str | None = None
+    orderby: str | None = None
+    page_size: int = Field(20, ge=1)
+    top: int | None = Field(None, ge=0)
+    expand: str | None = None
+
+
+class Find(ActionParams):
+    """One row or None: the one with this key, or without a key the first that the filter finds."""
+
+    entity: EntityName
+    key: Key | None = None
+    filter: str | None = None
+    select: Names = ()
+
+
+class Get(ActionParams):
+    """The row with this key."""
+
+    entity: EntityName
+    key: Key
+    select: Names = ()
+
+
+class Count(ActionParams):
+    """How many rows the filter finds."""
+
+    entity: EntityName
+    filter: str | None = None
+
+
+class Create(ActionParams):
+    """A new row.
+
+    ``match`` is a filter that finds this very row, e.g. by a user field that holds the other side's number; with it an
+    attempt that was never answered can be looked up.
+    """
+
+    entity: EntityName
+    values: dict[str, Any]
+    match: str | None = None
+
+
+class Update(ActionParams):
+    """Change properties of one row; what is not named stays.
+
+    A line is found by its ``LineNum``; B1 takes a line without one for the line at that position, and appends rows to
+    collections such as ``ContactEmployees``. With ``replace_collections`` lines that are not sent are deleted.
+    With ``etag`` the change is refused if the row changed since it was read.
+    """
+
+    entity: EntityName
+    key: Key
+    values: dict[str, Any]
+    replace_collections: bool = False
+    etag: str | None = None
+
+
+class ActionCall(ActionParams):
+    """A bound action of one row, e.g. ``Close`` or ``Cancel``.
+
+    ``match`` is a filter that holds for the row once the action has taken place, e.g. ``Cancelled eq 'tYES'``.
+    """
+
+    entity: EntityName
+    key: Key
+    name: str = Field(pattern=r"^[A-Za-z_][\w.]*$")
+    values: dict[str, Any] | None = None
+    match: str | None = None
+
+
+class Decide(ActionParams):
+    """Approve or refuse the pending approval request of a draft."""
+
+    #: ``DocEntry`` of the draft.
+    draft: int
+    approved: bool
+    #: Cut to the 200 characters that B1 takes.
+    remarks: str | None = None
+    #: User code; only the connection's user and its deciding user have a password.
+    approver: str | None = None
+
+
+class SaveDraft(ActionParams):
+    """Add the approved draft as a document."""
+
+    #: ``DocEntry`` of the draft.
+    draft: int

@@ -1,0 +1,106 @@
+"""Changing B1: create, update and bound actions. What is shown beforehand is exactly what is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from runtime.connectors.base import Effect, Finding, Intent, Reconciliation, WireRequest
+
+from .actions import ActionCall, Create, Update
+from .answers import Answer
+from .client import ServiceLayer
+from .odata import conjunction, parse_key
+from .reading import Reading
+
+__all__ = ["Writing", "unclear"]
+
+
+class Writing:
+    """The actions that change a row or make a new one."""
+
+    def __init__(self, client: ServiceLayer, reading: Reading) -> None:
+        self._client = client
+        self._reading = reading
+
+    async def prepare_create(self, params: Create) -> WireRequest:
+        """POST to the entity set."""
+        return WireRequest(method="POST", url=self._client.url(params.entity), body=dict(params.values))
+
+    async def create(self, params: Create) -> dict[str, Any]:
+        """The new row as B1 answers it; only its key where B1 answers without content."""
+        answer = await self._client.write(await self.prepare_create(params), Effect.CREATE)
+        return answer.data if isinstance(answer.data, dict) else await self._new_key(params.entity, answer)
+
+    async def reconcile_create(self, params: Create, intent: Intent) -> Reconciliation:
+        """Look with ``match`` for the row that an unanswered attempt may have made."""
+        if not params.match or not params.match.strip():
+            return unclear("没有设置 match 条件，无法核实", "no match filter is set, so nobody can tell")
+        return await self._matched(params.entity, params.match, intent)
+
+    async def prepare_update(self, params: Update) -> WireRequest:
+        """PATCH of the row; ``If-Match`` and the replacing of collections as headers."""
+        headers: dict[str, str] = {}
+        if params.replace_collections:
+            headers["B1S-ReplaceCollectionsOnPatch"] = "true"
+        if params.etag:
+            headers["If-Match"] = params.etag
+        url = self._client.url(await self._reading.path(params.entity, params.key))
+        return WireRequest(method="PATCH", url=url, body=dict(params.values), headers=headers)
+
+    async def update(self, params: Update) -> None:
+        """Send the changes; B1 answers without content.
+
+        :raises NotFound: there is no such row
+        :raises Conflict: the row is not the one that was read (only with ``etag``)
+        """
+        await self._client.write(await self.prepare_update(params), Effect.UPDATE)
+
+    async def prepare_action(self, params: ActionCall) -> WireRequest:
+        """POST to the bound action."""
+        path = await self._reading.path(params.entity, params.key)
+        body = None if params.values is None else dict(params.values)
+        return WireRequest(method="POST", url=self._client.url(f"{path}/{params.name}"), body=body)
+
+    async def action(self, params: ActionCall) -> Any:
+        """What the action answers, None for most."""
+        return (await self._client.write(await self.prepare_action(params), Effect.CREATE)).data
+
+    async def reconcile_action(self, params: ActionCall, intent: Intent) -> Reconciliation:
+        """Look with ``match`` whether the row is already as the action leaves it."""
+        if not params.match or not params.match.strip():
+            return unclear("没有设置 match 条件，无法核实", "no match filter is set, so nobody can tell")
+        condition = conjunction(await self._reading.key_condition(params.entity, params.key), params.match)
+        found = await self._matched(params.entity, condition or "", intent)
+        return Reconciliation(finding=found.finding, reason_zh=found.reason_zh, reason_en=found.reason_en)
+
+    async def _matched(self, entity: str, condition: str, intent: Intent) -> Reconciliation:
+        found = await self._reading.matching(entity, condition, limit=2)
+        if not found:
+            await self.settle(intent)
+            found = await self._reading.matching(entity, condition, limit=2)
+        if len(found) > 1:
+            return unclear("有多条记录符合 match 条件", "several rows fit the match filter")
+        if found:
+            return Reconciliation(finding=Finding.FOUND, result=found[0])
+        return Reconciliation(finding=Finding.ABSENT)
+
+    async def settle(self, intent: Intent) -> None:
+        """Wait until the unanswered attempt is old enough: B1 may still be working on it."""
+        settled = intent.started_at + timedelta(seconds=self._client.settings.settle)
+        await asyncio.sleep(max(0.0, (settled - datetime.now(UTC)).total_seconds()))
+
+    async def _new_key(self, entity: str, answer: Answer) -> dict[str, Any]:
+        headers: Mapping[str, str] = answer.response.headers
+        key = parse_key(headers.get("location") or headers.get("odata-entityid") or "")
+        if key is None or isinstance(key, dict):
+            return key or {}
+        names = await self._reading.key_names(entity)
+        return {names[0]: key} if len(names) == 1 else {}
+
+
+def unclear(zh: str, en: str) -> Reconciliation:
+    """A person has to look."""
+    return Reconciliation(finding=Finding.UNCLEAR, reason_zh=zh, reason_en=en)

@@ -1,0 +1,119 @@
+"""Parameters of the DingTalk actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+
+from runtime.connectors.base import ActionParams
+
+__all__ = [
+    "ApproverGroup",
+    "Comment",
+    "CreateApproval",
+    "GetApproval",
+    "ListApprovals",
+    "TerminateApproval",
+]
+
+
+def _identifier(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _listed(value: Any) -> Any:
+    return () if value in (None, "") else (value,) if isinstance(value, str | int) else value
+
+
+def _form_values(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError("the values of a form are named values, as a map step yields them")
+    return value
+
+
+def _group(value: Any) -> Any:
+    return {"userIds": [value], "actionType": "NONE"} if isinstance(value, str | int) else value
+
+
+def _blank_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+#: A user id of the company; numbers are taken as text.
+UserId = Annotated[str, BeforeValidator(_identifier), Field(min_length=1)]
+#: A mapped form, kept as the object it is: it carries its controls.
+FormValues = Annotated[Mapping[str, Any], PlainValidator(_form_values)]
+
+
+class ApproverGroup(BaseModel):
+    """One node of an approval that does not follow the designed flow; a bare user id is a node with one approver."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    action_type: Literal["AND", "OR", "NONE"] = Field("NONE", alias="actionType")
+    user_ids: tuple[UserId, ...] = Field(alias="userIds", min_length=1)
+
+
+class CreateApproval(ActionParams):
+    """DingTalk open platform, 发起审批实例."""
+
+    form: str = Field(min_length=1, description="Process code of the form (PROC-…)")
+    values: FormValues = Field(description="The filled form: the result of a map step, or label → value")
+    originator: UserId = Field(description="User id of the applicant; must be employed")
+    department: Annotated[int | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="Department id of the applicant, -1 = root; needed unless approvers are given"
+    )
+    approvers: Annotated[
+        tuple[Annotated[ApproverGroup, BeforeValidator(_group)], ...], BeforeValidator(_listed), Field(max_length=20)
+    ] = Field((), description="Approvers in order, in place of the designed flow")
+    cc: Annotated[tuple[UserId, ...], BeforeValidator(_listed), Field(max_length=50)] = Field(
+        (), description="Who gets a copy"
+    )
+    cc_position: Literal["START", "FINISH", "START_FINISH"] = Field("FINISH", description="When copies are sent")
+    chosen: dict[str, Annotated[tuple[UserId, ...], BeforeValidator(_listed)]] = Field(
+        default_factory=dict, description="Approvers of self-chosen nodes: actioner key → user ids"
+    )
+    key_field: str = Field(
+        "", description="Label of the control that carries the document's key; makes finding a lost answer exact"
+    )
+
+
+class GetApproval(ActionParams):
+    """DingTalk open platform, 获取单个审批实例详情."""
+
+    instance_id: str = Field(min_length=1, description="Instance id")
+
+
+class ListApprovals(ActionParams):
+    """DingTalk open platform, 获取审批实例ID列表."""
+
+    form: str = Field(min_length=1, description="Process code of the form")
+    start: datetime = Field(description="Started at or after; a time without a zone is UTC")
+    end: datetime | None = Field(None, description="Started at or before; None = now")
+    statuses: Annotated[tuple[Literal["RUNNING", "TERMINATED", "COMPLETED"], ...], BeforeValidator(_listed)] = Field(
+        (), description="Only these states; empty = all"
+    )
+    originators: Annotated[tuple[UserId, ...], BeforeValidator(_listed), Field(max_length=10)] = Field(
+        (), description="Only approvals of these users; empty = everybody's"
+    )
+
+
+class TerminateApproval(ActionParams):
+    """DingTalk open platform, 撤销审批实例; refused during the first 15 seconds and where the form forbids it."""
+
+    instance_id: str = Field(min_length=1, description="Instance id")
+    remark: str = Field("", max_length=1024, description="Why")
+    operator: Annotated[UserId | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="The originator who withdraws; None = the system does"
+    )
+
+
+class Comment(ActionParams):
+    """DingTalk open platform, 添加审批评论."""
+
+    instance_id: str = Field(min_length=1, description="Instance id")
+    text: str = Field(min_length=1, max_length=1024, description="The comment")
+    user: UserId = Field(description="User id of the person who comments")

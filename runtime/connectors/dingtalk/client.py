@@ -1,0 +1,243 @@
+"""DingTalk over HTTP: the access token, and error answers as our errors."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import httpx
+
+from runtime import jsontext
+from runtime.connectors.base import Effect
+from runtime.connectors.dingtalk.settings import DingTalkSettings
+from runtime.connectors.http import HttpClient
+from runtime.errors import (
+    BadConnection,
+    FormGone,
+    IntegrationError,
+    LoginRefused,
+    NotFound,
+    NotPermitted,
+    RemoteFault,
+    RemoteRefused,
+    Throttled,
+)
+
+__all__ = ["DingTalkClient"]
+
+_TOKEN_HEADER = "x-acs-dingtalk-access-token"  # noqa: S105 - the header's name
+#: A token is renewed this many seconds before it expires.
+_EARLY = 300.0
+#: The platform asks for pauses of 1, 2, 4 … seconds.
+_PAUSE = 1.0
+
+
+class _TokenRefused(LoginRefused):
+    """The token is unknown or has expired: the request was not processed."""
+
+
+_Meaning = tuple[type[IntegrationError], str, str]
+_TOKEN: _Meaning = (_TokenRefused, "钉钉不接受访问令牌", "DingTalk does not accept the access token")
+_LOGIN: _Meaning = (LoginRefused, "AppKey 或 AppSecret 不正确", "AppKey or AppSecret is wrong")
+_LIMIT: _Meaning = (Throttled, "钉钉限制了调用频率", "DingTalk limits the call rate")
+_FAULT: _Meaning = (RemoteFault, "钉钉内部出错", "DingTalk failed on its side")
+_FORM: _Meaning = (FormGone, "审批表单不存在或已删除", "The approval form does not exist or was deleted")
+_ABSENT: _Meaning = (NotFound, "审批单不存在", "The approval does not exist")
+_RIGHT: _Meaning = (NotPermitted, "钉钉应用没有此权限", "The DingTalk app lacks this permission")
+_REFUSED: _Meaning = (RemoteRefused, "钉钉拒绝了请求", "DingTalk refused the request")
+_FOREIGN: _Meaning = (RemoteFault, "答复不是钉钉给出的", "The answer is not DingTalk's own")
+_NOT_JSON: _Meaning = (Throttled, "钉钉没有给出 JSON 答复", "DingTalk did not answer with JSON")
+_NO_API: _Meaning = (BadConnection, "此地址上没有钉钉接口", "There is no DingTalk API at this address")
+
+#: DingTalk open platform, the error tables of 发起审批实例, 获取单个审批实例详情, 撤销审批实例, 获取表单schema …
+#: The three r's of ``sysErrror`` are DingTalk's.
+_CODES: dict[str, _Meaning] = {
+    "InvalidAuthentication": _TOKEN,
+    "invalidAccessToken": _TOKEN,
+    "invalidClientIdOrSecret": _LOGIN,
+    "90002": _LIMIT,
+    "autoflowLikeTriggerRateLimited": _LIMIT,
+    "sysErrror": _FAULT,
+    "internalError": _FAULT,
+    "systemError": _FAULT,
+    "processCodeError": _FORM,
+    "formNotExist": _FORM,
+    "aflowProcessCodeIsError": _FORM,
+    "invalidProcessCode": _FORM,
+    "processInstanceIdError": _ABSENT,
+    "processInstanceNotExist": _ABSENT,
+    "aflowProcessInstNotExist": _ABSENT,
+    "noPermission": _RIGHT,
+    "needAuth": _RIGHT,
+    "processSetupNoPermission": _RIGHT,
+}
+
+
+class DingTalkClient:
+    """Calls the API of one application. The token is fetched once and shared by all calls."""
+
+    def __init__(self, name: str, settings: DingTalkSettings) -> None:
+        self._settings = settings
+        self._http = HttpClient(name, settings)
+        self._fetching = asyncio.Lock()
+        self._token = ""
+        self._expires = 0.0
+
+    def url(self, path: str) -> str:
+        """The absolute address of a documented path (``/v1.0/…``)."""
+        return self._settings.base_url + path
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        effect: Effect = Effect.READ,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        expect: str = "",
+    ) -> dict[str, Any]:
+        """Send one call with the application's token; a refused token is renewed once.
+
+        :param expect: a field without which the answer is unusable
+        :returns: the answer's JSON object
+        :raises IntegrationError: see :mod:`runtime.errors`; the error carries DingTalk's code, text and request id
+        """
+
+        async def attempt(token: str) -> dict[str, Any]:
+            response = await self._http.send(
+                method,
+                self.url(path),
+                effect=effect,
+                params=params,
+                body=body,
+                headers={_TOKEN_HEADER: token},
+                check=partial(_check, effect=effect, expect=expect),
+            )
+            return _object(response)
+
+        token = await self.token()
+        try:
+            return await attempt(token)
+        except _TokenRefused:
+            if self._token == token:
+                self._token = ""
+            return await attempt(await self.token())
+
+    async def token(self) -> str:
+        """The access token: cached until shortly before it expires, fetched by one caller at a time.
+
+        DingTalk open platform, 获取企业内部应用的accessToken; with ``token_api = legacy`` the older gettoken.
+
+        :raises LoginRefused: unknown AppKey or wrong AppSecret
+        """
+        async with self._fetching:
+            if not self._token or time.monotonic() >= self._expires:
+                self._token, lifetime = await self._fetch_token()
+                self._expires = time.monotonic() + max(lifetime - _EARLY, lifetime / 2)
+            return self._token
+
+    async def _fetch_token(self) -> tuple[str, float]:
+        settings = self._settings
+        secret = settings.app_secret.get_secret_value()
+        if settings.token_api == "legacy":  # noqa: S105 - a mode
+            response = await self._http.send(
+                "GET",
+                f"{settings.oapi_url}/gettoken",
+                params={"appkey": settings.app_key, "appsecret": secret},
+                check=_check_token,
+            )
+            answer = _object(response)
+            return answer["access_token"], _seconds(answer.get("expires_in"))
+        response = await self._http.send(
+            "POST",
+            self.url("/v1.0/oauth2/accessToken"),
+            body={"appKey": settings.app_key, "appSecret": secret},
+            check=_check_token,
+        )
+        answer = _object(response)
+        return answer["accessToken"], _seconds(answer.get("expireIn"))
+
+    async def aclose(self) -> None:
+        """Close the connections; tokens simply expire."""
+        await self._http.aclose()
+
+
+def _check(response: httpx.Response, *, effect: Effect, expect: str = "") -> None:
+    """Raise what an answer stands for.
+
+    Only DingTalk's own refusal proves that a ``create`` was not carried out. What a gateway says in its stead (an HTML
+    page, JSON without a code) proves nothing, unless it says that the call was held back.
+    """
+    answer = _object(response)
+    code = str(answer.get("code") or answer.get("errcode") or "")
+    status = response.status_code
+    if status == 429 or str(answer.get("status")) == "1111":
+        raise _error(_LIMIT, response, answer)
+    if code in _CODES:
+        raise _error(_CODES[code], response, answer)
+    if status >= 500:
+        raise _error(_FAULT, response, answer)
+    if code not in ("", "0") or _is_false(answer.get("success")):
+        raise _error(_RIGHT if status == 403 else _REFUSED, response, answer)
+    if answer and response.is_success:
+        if expect and not answer.get(expect):
+            meaning = (RemoteFault, f"钉钉的答复缺少 {expect}", f"DingTalk's answer lacks {expect}")
+            raise _error(meaning, response, answer)
+        return
+    if effect is Effect.CREATE:
+        raise _error(_FOREIGN, response, answer)
+    if status == 404:
+        raise _error(_NO_API, response, answer)
+    raise _error(_REFUSED if answer else _NOT_JSON, response, answer)
+
+
+def _check_token(response: httpx.Response) -> None:
+    try:
+        _check(response, effect=Effect.READ)
+    except RemoteRefused as error:
+        raise LoginRefused(
+            "钉钉拒绝了 AppKey 和 AppSecret",
+            "DingTalk refused AppKey and AppSecret",
+            code=error.code,
+            remote=error.remote,
+        ) from None
+    answer = _object(response)
+    if not isinstance(answer.get("accessToken") or answer.get("access_token"), str):
+        raise _error((RemoteFault, "钉钉的答复缺少令牌", "DingTalk's answer holds no token"), response, answer)
+
+
+def _error(meaning: _Meaning, response: httpx.Response, answer: dict[str, Any]) -> IntegrationError:
+    kind, zh, en = meaning
+    code = str(answer.get("sub_code") or answer.get("code") or answer.get("errcode") or response.status_code)
+    words = str(answer.get("sub_msg") or answer.get("message") or answer.get("errmsg") or "")
+    request_id = answer.get("requestid") or answer.get("requestId") or answer.get("request_id")
+    if request_id:
+        words = f"{words} (requestid {request_id})".strip()
+    error = kind(zh, en, code=code, remote=words or ("" if answer else response.text[:200]))
+    if isinstance(error, Throttled):
+        error.retry_after = _PAUSE
+    return error
+
+
+def _object(response: httpx.Response) -> dict[str, Any]:
+    """The answer's JSON object, empty when it is something else (an HTML page, a truncated body)."""
+    try:
+        answer = jsontext.loads(response.content)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _is_false(value: Any) -> bool:
+    return value is not None and str(value).lower() == "false"
+
+
+def _seconds(value: Any) -> float:
+    try:
+        return max(float(value), 0.0)
+    except (TypeError, ValueError):
+        return 7200.0

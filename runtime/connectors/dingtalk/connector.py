@@ -1,0 +1,137 @@
+"""The DingTalk connection: its actions, its forms and its callback tied together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from runtime.connectors.base import (
+    Action,
+    CallbackRequest,
+    Connector,
+    ConnectorSettings,
+    Effect,
+    Received,
+    TestReport,
+)
+from runtime.connectors.dingtalk.actions import (
+    Comment,
+    CreateApproval,
+    GetApproval,
+    ListApprovals,
+    TerminateApproval,
+)
+from runtime.connectors.dingtalk.callback import receive
+from runtime.connectors.dingtalk.client import DingTalkClient
+from runtime.connectors.dingtalk.forms import parse_form
+from runtime.connectors.dingtalk.instances import Instances
+from runtime.connectors.dingtalk.settings import DingTalkSettings
+from runtime.errors import FormGone, RemoteRefused
+from runtime.mapping.forms import Form
+
+__all__ = ["DingTalkConnector"]
+
+_SCHEMA = "/v1.0/workflow/forms/schemas/processCodes"
+
+
+class DingTalkConnector(Connector[DingTalkSettings]):
+    """One DingTalk application."""
+
+    kind: ClassVar[str] = "dingtalk"
+    title_zh: ClassVar[str] = "钉钉"
+    title_en: ClassVar[str] = "DingTalk"
+    settings_model: ClassVar[type[ConnectorSettings]] = DingTalkSettings
+    has_forms: ClassVar[bool] = True
+    has_callback: ClassVar[bool] = True
+
+    def __init__(self, name: str, settings: DingTalkSettings) -> None:
+        self._client = DingTalkClient(name, settings)
+        self._instances = Instances(self._client, settings)
+        super().__init__(name, settings)
+
+    def define_actions(self) -> Sequence[Action]:
+        """Start, read, list, withdraw and comment on approvals."""
+        instances = self._instances
+        return (
+            Action(
+                name="create_approval",
+                effect=Effect.CREATE,
+                params=CreateApproval,
+                zh="发起审批",
+                en="Start an approval",
+                run=instances.create,
+                prepare=instances.prepare_create,
+                reconcile=instances.reconcile_create,
+            ),
+            Action(
+                name="get_approval",
+                effect=Effect.READ,
+                params=GetApproval,
+                zh="读取审批单",
+                en="Read an approval",
+                run=instances.get,
+            ),
+            Action(
+                name="list_approvals",
+                effect=Effect.READ,
+                params=ListApprovals,
+                zh="查询审批单编号",
+                en="List the ids of approvals",
+                run=instances.list_ids,
+            ),
+            Action(
+                name="terminate_approval",
+                effect=Effect.UPDATE,
+                params=TerminateApproval,
+                zh="撤销审批",
+                en="Withdraw an approval",
+                run=instances.terminate,
+                prepare=instances.prepare_terminate,
+            ),
+            Action(
+                name="comment",
+                effect=Effect.CREATE,
+                params=Comment,
+                zh="添加审批评论",
+                en="Comment on an approval",
+                run=instances.comment,
+                prepare=instances.prepare_comment,
+                reconcile=instances.reconcile_comment,
+            ),
+        )
+
+    async def test(self) -> TestReport:
+        """Fetch a token, and ask for a form that cannot exist: only an app with the right to read forms may ask."""
+        await self._client.token()
+        lines = [("AppKey 和 AppSecret 正确，已取得令牌", "AppKey and AppSecret are right, got a token")]
+        try:
+            await self.fetch_form("PROC-CONNECTION-TEST")
+        except (FormGone, RemoteRefused):
+            lines.append(("应用有读取审批表单的权限", "the app may read approval forms"))
+        if self.settings.aes_key.get_secret_value() and self.settings.token.get_secret_value():
+            lines.append(("已配置事件回调的 aes_key 和 token", "aes_key and token for event callbacks are set"))
+        else:
+            lines.append(
+                ("未配置 aes_key 和 token：收不到审批结果回调", "without aes_key and token no verdict can be received")
+            )
+        return TestReport(lines=lines)
+
+    async def aclose(self) -> None:
+        """Close the pooled HTTP connections."""
+        await self._client.aclose()
+
+    async def fetch_form(self, code: str) -> Form:
+        """The controls of a process (DingTalk open platform, 获取表单schema).
+
+        :raises FormGone: unknown process code, or the form was deleted
+        :raises NotPermitted: the app lacks the right to read forms
+        """
+        try:
+            return parse_form(code, await self._client.call("GET", _SCHEMA, params={"processCode": code}))
+        except FormGone as error:
+            error.where = f"{self.name} {code}"
+            raise
+
+    def receive(self, request: CallbackRequest) -> Received:
+        """See :func:`runtime.connectors.dingtalk.callback.receive`."""
+        return receive(self.name, self.settings, request)

@@ -1,0 +1,77 @@
+"""Settings of a DingTalk connection."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from runtime.connectors.base import Address, ConnectorSettings
+
+__all__ = ["DingTalkSettings"]
+
+
+class DingTalkSettings(ConnectorSettings):
+    """One internal application of one DingTalk company.
+
+    Callback secrets (``aes_key``, ``token``) may stay empty for a connection that receives no events.
+    """
+
+    base_url: Address = Field(
+        "https://api.dingtalk.com", title="服务地址", description="Address that stands before /v1.0/…"
+    )
+    oapi_url: Address = Field(
+        "https://oapi.dingtalk.com",
+        title="旧版服务地址",
+        description="Legacy host, only used to fetch the token with token_api = legacy",
+    )
+    token_api: Literal["new", "legacy"] = Field(
+        "new",
+        title="令牌接口",
+        description="new: POST /v1.0/oauth2/accessToken; legacy: GET gettoken on the legacy host",
+    )
+    app_key: str = Field(min_length=1, title="应用 AppKey", description="AppKey (Client ID) of the internal app")
+    app_secret: SecretStr = Field(
+        min_length=1, title="应用 AppSecret", description="AppSecret (Client Secret) of the internal app"
+    )
+    agent_id: int | None = Field(
+        None, title="应用 AgentId", description="AgentId that approvals are started with, if the company wants one"
+    )
+    aes_key: SecretStr = Field(
+        SecretStr(""), title="事件加密 aes_key", description="43 characters; from the app's event subscription page"
+    )
+    token: SecretStr = Field(
+        SecretStr(""), title="事件签名 token", description="Signature token from the app's event subscription page"
+    )
+    owner_key: str = Field(
+        "", title="事件所属 Key", description="Owner that events must be encrypted for; empty = the AppKey"
+    )
+    corp_id: str = Field(
+        "", title="企业 CorpId", description="CorpId; when given, events encrypted for it are accepted too"
+    )
+    clock_margin: float = Field(
+        300.0,
+        ge=0,
+        le=86_400,
+        title="时钟偏差（秒）",
+        description="Seconds by which clocks may differ when an unanswered approval is searched for",
+    )
+
+    @field_validator("aes_key")
+    @classmethod
+    def _aes_key_has_32_bytes(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        try:
+            valid = not text or (len(text) == 43 and len(base64.b64decode(text + "=", validate=True)) == 32)
+        except (binascii.Error, ValueError):
+            valid = False
+        if not valid:
+            raise ValueError("an aes_key has 43 letters and digits (base64 of 32 bytes)")
+        return value
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Everybody that an event may be encrypted for."""
+        return tuple(owner for owner in (self.owner_key or self.app_key, self.corp_id) if owner)

@@ -1,0 +1,170 @@
+"""How the value of one control is written: always a string, structured values as JSON inside it.
+
+DingTalk open platform, 发起审批实例, the table of controls and their value formats.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from runtime import jsontext
+from runtime.errors import ValueRefused
+from runtime.mapping.forms import Control, ControlType
+
+__all__ = ["LONGEST_VALUE", "encode_value", "is_empty", "plain_text"]
+
+#: Characters in one value, tables included.
+LONGEST_VALUE = 65_535
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
+_DATE = re.compile(r"(\d{4})(?:(\d\d)(\d\d)|[-/](\d{1,2})[-/](\d{1,2}))(?:[T ][0-9:.+Z-]*)?", re.ASCII)
+_ATTACHMENT = ("spaceId", "fileName", "fileSize", "fileType", "fileId")
+
+
+def is_empty(value: Any) -> bool:
+    """Nothing to send: None, blank text, an empty list or object."""
+    return value is None or (isinstance(value, str) and not value.strip()) or value in ([], (), {})
+
+
+def encode_value(control: Control, value: Any) -> str:
+    """The string that a control (anything but a table) is filled with; ``value`` is not empty.
+
+    :raises ValueRefused: the value does not fit the control (``where`` is left to the caller)
+    """
+    return _ENCODERS.get(control.type, _text)(control, value)
+
+
+def plain_text(value: Any) -> str:
+    """A scalar as text: decimals without exponent, dates as ``yyyy-MM-dd``, line breaks as DingTalk wants them.
+
+    :raises ValueRefused: the value is not a scalar
+    """
+    if isinstance(value, str):
+        return re.sub(r"\r\n|\r|\n", "\r\n", value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal) and Decimal(value).is_finite():
+        return format(Decimal(repr(value)) if isinstance(value, float) else Decimal(value), "f")
+    if isinstance(value, date):
+        return str(value) if type(value) is date else value.strftime("%Y-%m-%d %H:%M:%S")
+    raise ValueRefused("不是单个文本、数字或日期", "is not a single text, number or date")
+
+
+def _text(control: Control, value: Any) -> str:
+    return plain_text(value)
+
+
+def _number(control: Control, value: Any) -> str:
+    if not isinstance(value, bool):
+        text = plain_text(value).strip()
+        if _NUMBER.fullmatch(text):
+            return format(Decimal(text), "f")
+    raise ValueRefused(f"不是数字：{value!r}", f"is not a number: {value!r}")
+
+
+def _select(control: Control, value: Any) -> str:
+    text = plain_text(value)
+    for option in control.options:
+        if text in (option.label, option.key):
+            return option.key
+    if not control.options:
+        return text
+    choices = "、".join(option.label for option in control.options[:20])
+    raise ValueRefused(f"“{text}”不是可选项（{choices}）", f"'{text}' is not an option ({choices})")
+
+
+def _multiselect(control: Control, value: Any) -> str:
+    return _json([_select(control, item) for item in _items(value)])
+
+
+def _date(control: Control, value: Any) -> str:
+    if isinstance(value, date):  # a datetime is one too: its own calendar day
+        return value.strftime("%Y-%m-%d")
+    found = _DATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found:
+        try:
+            year, month, day = (int(part) for part in found.groups() if part is not None)
+            return date(year, month, day).isoformat()
+        except ValueError:
+            pass
+    raise ValueRefused(f"不是日期：{value!r}", f"is not a date: {value!r}")
+
+
+def _daterange(control: Control, value: Any) -> str:
+    ends = _items(value)
+    if len(ends) != 2:
+        raise ValueRefused("日期区间需要开始和结束两个日期", "a date range needs a start and an end")
+    start, end = (_date(control, item) for item in ends)
+    if start > end:
+        raise ValueRefused(f"开始日期 {start} 晚于结束日期 {end}", f"the start {start} is after the end {end}")
+    return _json([start, end])
+
+
+def _photo(control: Control, value: Any) -> str:
+    addresses = [plain_text(item) for item in _items(value)]
+    for address in addresses:
+        if not address.startswith(("http://", "https://")):
+            raise ValueRefused(f"图片地址无效：{address!r}", f"is not the address of a picture: {address!r}")
+    return _json(addresses)
+
+
+def _attachment(control: Control, value: Any) -> str:
+    files = _items(value)
+    written = []
+    for item in files:
+        lacking = [key for key in _ATTACHMENT if not isinstance(item, Mapping) or is_empty(item.get(key))]
+        if lacking:
+            names = "、".join(lacking)
+            raise ValueRefused(f"附件缺少 {names}", f"the attachment lacks {names}")
+        written.append({key: plain_text(item[key]) for key in _ATTACHMENT})
+    return _json(written)
+
+
+def _ids(control: Control, value: Any) -> str:
+    ids = [plain_text(item) for item in _items(value)]
+    if any(not item.strip() for item in ids):
+        raise ValueRefused("含有空的编号", "holds an empty id")
+    return _json(ids)
+
+
+def _department(control: Control, value: Any) -> str:
+    return _ids(control, value) if isinstance(value, Sequence) and not isinstance(value, str) else plain_text(value)
+
+
+def _note(control: Control, value: Any) -> str:
+    raise ValueRefused("说明文字不能赋值", "an explanatory text cannot be set")
+
+
+def _items(value: Any) -> Sequence[Any]:
+    """The members of a list, of a JSON array in a string, or the one value itself."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = jsontext.loads(value)
+        except ValueError:
+            return (value,)
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _json(value: Any) -> str:
+    return jsontext.dumps(value).decode()
+
+
+_ENCODERS: dict[ControlType, Callable[[Control, Any], str]] = {
+    ControlType.NUMBER: _number,
+    ControlType.MONEY: _number,
+    ControlType.RATING: _number,
+    ControlType.SELECT: _select,
+    ControlType.MULTISELECT: _multiselect,
+    ControlType.DATE: _date,
+    ControlType.DATERANGE: _daterange,
+    ControlType.PHOTO: _photo,
+    ControlType.ATTACHMENT: _attachment,
+    ControlType.CONTACT: _ids,
+    ControlType.RELATION: _ids,
+    ControlType.DEPARTMENT: _department,
+    ControlType.NOTE: _note,
+}

@@ -1,0 +1,129 @@
+"""Real servers on loopback that behave well, badly, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Served:
+    """A running HTTP server and what it was asked."""
+
+    url: str
+    requests: list[web.Request] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+
+    def paths(self) -> list[str]:
+        return [request.path for request in self.requests]
+
+
+@pytest_asyncio.fixture
+async def serve() -> AsyncIterator[Callable[..., Awaitable[Served]]]:
+    """``await serve(handler, tls=None)`` starts an HTTP server; all of them stop with the test."""
+    runners: list[web.AppRunner] = []
+
+    async def start(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Served:
+        served = Served(url="")
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            served.requests.append(request)
+            served.bodies.append(await request.read())
+            return await handler(request)
+
+        app = web.Application(client_max_size=2**26)
+        app.router.add_route("*", "/{path:.*}", answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        runners.append(runner)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+        await site.start()
+        port = runner.addresses[0][1]
+        served.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        return served
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+@dataclass
+class RawServed:
+    """A TCP server that reads whole requests and then does as it was told."""
+
+    url: str
+    requests: int = 0
+
+
+@pytest_asyncio.fixture
+async def serve_raw() -> AsyncIterator[Callable[..., Awaitable[RawServed]]]:
+    """``await serve_raw(behaviour)``: ``reset``, ``close``, ``half`` (of a body), ``silent`` or ``garbage``."""
+    servers: list[asyncio.Server] = []
+    released = asyncio.Event()
+    busy: set[asyncio.Task[Any]] = set()
+
+    async def start(behaviour: str) -> RawServed:
+        served = RawServed(url="")
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            busy.add(task)
+            try:
+                await converse(reader, writer)
+            finally:
+                busy.discard(task)
+
+        async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            if b"content-length:" in head:
+                await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
+            served.requests += 1
+            if behaviour == "reset":
+                connection = writer.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            elif behaviour == "half":
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+                await writer.drain()
+            elif behaviour == "garbage":
+                writer.write(b"this is not HTTP\r\n\r\n")
+                await writer.drain()
+            elif behaviour == "silent":
+                await released.wait()
+            writer.close()
+
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        servers.append(server)
+        served.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        return served
+
+    yield start
+    released.set()
+    for server in servers:
+        server.close()
+    if busy:
+        await asyncio.wait(busy, timeout=5)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, str]:
+    """A server context for 127.0.0.1 and the PEM file of the private authority that signed it."""
+    import trustme
+
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    path = tmp_path_factory.mktemp("tls") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return context, str(path)

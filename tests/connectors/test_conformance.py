@@ -1,0 +1,313 @@
+"""What every kind of connection owes the rest of the product; each registered kind goes through all of it.
+
+A new kind adds one :class:`Sample`: how to answer its login, and one call of each action that creates something.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from aiohttp import web
+from pydantic import SecretStr, ValidationError
+
+from runtime.connectors.base import (
+    Action,
+    CallbackRequest,
+    Connector,
+    ConnectorSettings,
+    Effect,
+    Intent,
+    WireRequest,
+)
+from runtime.connectors.registry import connector_kinds, open_connector, secret_fields
+from runtime.errors import (
+    BadConnection,
+    CallbackRejected,
+    IntegrationError,
+    OutcomeUnknown,
+    RetryLater,
+    Unreachable,
+)
+
+SECRET = "S3cret-that-must-not-show"
+KINDS = sorted(connector_kinds())
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the suite has to know about one kind."""
+
+    #: Answers of the calls that open a session, by path.
+    login: Mapping[str, Mapping[str, Any]]
+    #: Parameters for each action that creates something.
+    creates: Mapping[str, Mapping[str, Any]]
+    #: Cookies that a login sets.
+    cookies: Mapping[str, str] = field(default_factory=dict)
+
+
+SAMPLES = {
+    "b1.service_layer": Sample(
+        login={"/b1s/v1/Login": {"SessionId": "s-1", "Version": "1000280", "SessionTimeout": 30}},
+        cookies={"B1SESSION": "s-1", "ROUTEID": ".node1"},
+        creates={
+            "create": {"entity": "Orders", "values": {"CardCode": "C1"}, "match": "NumAtCard eq '1'"},
+            "action": {"entity": "Orders", "key": 1, "name": "Close"},
+            "save_draft": {"draft": 1},
+        },
+    ),
+    "dingtalk": Sample(
+        login={"/v1.0/oauth2/accessToken": {"accessToken": "t-1", "expireIn": 7200}},
+        creates={
+            "create_approval": {"form": "P-1", "values": {"备注": "x"}, "originator": "u1", "department": -1},
+            "comment": {"instance_id": "i-1", "text": "x", "user": "u1"},
+        },
+    ),
+}
+
+
+def required_settings(model: type[ConnectorSettings], base_url: str) -> dict[str, Any]:
+    """The least that a kind can be opened with."""
+    document: dict[str, Any] = {"base_url": base_url}
+    for name, info in model.model_fields.items():
+        if name == "base_url" or not info.is_required():
+            continue
+        kind = info.annotation
+        if kind is SecretStr:
+            document[name] = SECRET
+        elif kind in (int, float):
+            document[name] = 1
+        elif get_origin(kind) is Literal:
+            document[name] = get_args(kind)[0]
+        else:
+            document[name] = "sample"
+    return document
+
+
+Open = Callable[..., Connector[Any]]
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> type[Connector[Any]]:
+    return connector_kinds()[request.param]
+
+
+@pytest.fixture
+async def connect(kind: type[Connector[Any]]) -> AsyncIterator[Open]:
+    """``connect(url, **settings)`` opens a connection of the kind under test."""
+    opened: list[Connector[Any]] = []
+
+    def make(base_url: str, **settings: Any) -> Connector[Any]:
+        document = required_settings(kind.settings_model, base_url) | {"retries": 1, "rate": 1000.0, "timeout": 5.0}
+        opened.append(open_connector("probe", {"kind": kind.kind, **document, **settings}))
+        return opened[-1]
+
+    yield make
+    for connector in opened:
+        await connector.aclose()
+
+
+def create_actions(connector: Connector[Any]) -> list[Action]:
+    return [action for action in connector.actions.values() if action.effect is Effect.CREATE]
+
+
+def test_settings_describe_themselves(kind: type[Connector[Any]]) -> None:
+    assert issubclass(kind.settings_model, ConnectorSettings)
+    assert kind.title_zh
+    assert kind.title_en
+    for name, info in kind.settings_model.model_fields.items():
+        assert info.title, name
+        assert info.description, name
+    assert kind.settings_model.model_config["extra"] == "forbid"
+    assert kind.settings_model.model_fields["verify_tls"].default is True
+
+
+def test_secrets_are_typed_as_secrets(kind: type[Connector[Any]]) -> None:
+    secrets = secret_fields(kind.kind)
+    for name in kind.settings_model.model_fields:
+        if any(word in name for word in ("password", "secret", "aes_key")):
+            assert name in secrets
+    assert all(issubclass(kind.settings_model, ConnectorSettings) for _ in secrets)
+
+
+async def test_secrets_never_show(connect: Open, serve: Callable[..., Awaitable[Any]]) -> None:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=400, text=request.query_string + (await request.read()).decode())
+
+    connector = connect((await serve(echo)).url)
+    assert SECRET not in repr(connector.settings) + str(connector.settings) + repr(connector)
+    with pytest.raises(IntegrationError) as caught:
+        await connector.test()
+    assert SECRET not in str(caught.value) + repr(caught.value) + caught.value.remote
+
+
+async def test_actions_say_what_they_do(connect: Open) -> None:
+    connector = connect("http://127.0.0.1:1")
+    assert connector.actions
+    for name, action in connector.actions.items():
+        assert action.name == name
+        assert action.zh
+        assert action.en
+        assert action.params.model_config["extra"] == "forbid", name
+        assert (action.prepare is None) == (action.effect is Effect.READ), name
+        assert (action.reconcile is None) == (action.effect is not Effect.CREATE), name
+        with pytest.raises(ValidationError, match="no_such_parameter"):
+            action.params.model_validate({"no_such_parameter": 1})
+        assert action.params.model_json_schema()["type"] == "object"
+
+
+async def test_preparing_sends_nothing_and_shows_json(connect: Open, free_port: int) -> None:
+    connector = connect(f"http://127.0.0.1:{free_port}")
+    for action in create_actions(connector):
+        assert action.prepare is not None
+        prepared = await action.prepare(action.params.model_validate(SAMPLES[connector.kind].creates[action.name]))
+        assert isinstance(prepared, WireRequest)
+        assert prepared.url.startswith(f"http://127.0.0.1:{free_port}/")
+        assert SECRET not in json.dumps(prepared.body) + str(dict(prepared.headers)) + prepared.url
+
+
+async def test_an_unreachable_address_is_named(connect: Open, free_port: int) -> None:
+    with pytest.raises(Unreachable) as caught:
+        await connect(f"http://127.0.0.1:{free_port}").test()
+    assert f"127.0.0.1:{free_port}" in str(caught.value)
+
+
+def test_wrong_settings_are_named_and_not_shown(kind: type[Connector[Any]]) -> None:
+    good = {"kind": kind.kind, **required_settings(kind.settings_model, "http://127.0.0.1:1")}
+    for name, info in kind.settings_model.model_fields.items():
+        if info.is_required():
+            with pytest.raises(BadConnection, match=name):
+                open_connector("probe", {key: value for key, value in good.items() if key != name})
+    for change, name in (
+        ({"base_urll": "http://127.0.0.1"}, "base_url"),
+        ({"base_url": f"nonsense-{SECRET}"}, "base_url"),
+        ({"base_url": f"https://user:{SECRET}@host"}, "base_url"),
+        ({"timeout": f"{SECRET}"}, "timeout"),
+        ({"retries": -1}, "retries"),
+        ({"ca_file": "/nowhere/ca.pem"}, "ca_file"),
+    ):
+        with pytest.raises(BadConnection, match=name) as caught:
+            open_connector("probe", good | change)
+        assert SECRET not in str(caught.value)
+
+
+def test_secrets_come_from_the_environment(kind: type[Connector[Any]]) -> None:
+    good = {"kind": kind.kind, **required_settings(kind.settings_model, "http://127.0.0.1:1")}
+    names = [name for name in secret_fields(kind.kind) if name in good]
+    for name in names:
+        changed = good | {name: {"env": "PROBE_SECRET"}}
+        connector = open_connector("probe", changed, environ={"PROBE_SECRET": "from-environment"})
+        assert getattr(connector.settings, name).get_secret_value() == "from-environment"
+        with pytest.raises(BadConnection, match="PROBE_SECRET") as caught:
+            open_connector("probe", changed, environ={})
+        assert caught.value.where == f"probe.{name}"
+        with pytest.raises(BadConnection, match=name):
+            open_connector("probe", good | {name: {"enw": "PROBE_SECRET"}}, environ={})
+
+
+async def test_tls_is_verified_by_default(
+    connect: Open, serve: Callable[..., Awaitable[Any]], certificates: Any
+) -> None:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"code": "no", "message": "no"}, status=400)
+
+    context, ca_file = certificates
+    server = await serve(refuse, tls=context)
+    with pytest.raises(BadConnection, match="证书"):
+        await connect(server.url).test()
+    assert server.requests == []
+    for settings in ({"ca_file": ca_file}, {"verify_tls": False}):
+        before = len(server.requests)
+        with pytest.raises(IntegrationError):
+            await connect(server.url, **settings).test()
+        assert len(server.requests) > before
+
+
+async def test_repeats_are_bounded(connect: Open, serve: Callable[..., Awaitable[Any]]) -> None:
+    async def fail(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=503, text="down")
+
+    server = await serve(fail)
+    with pytest.raises(RetryLater):
+        await connect(server.url, retries=1).test()
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("fault", ["reset", "html", "truncated", "error500"])
+async def test_a_create_without_a_usable_answer_is_unknown_and_sent_once(
+    connect: Open, kind: type[Connector[Any]], serve: Callable[..., Awaitable[Any]], fault: str
+) -> None:
+    sample = SAMPLES[kind.kind]
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path in sample.login:
+            response = web.json_response(sample.login[request.path])
+            for name, value in sample.cookies.items():
+                response.set_cookie(name, value)
+            return response
+        if request.method == "GET":  # whatever an action reads first
+            return web.json_response({"value": []})
+        if fault == "reset":
+            assert request.transport is not None
+            request.transport.abort()
+        if fault == "error500":
+            return web.Response(status=500, text="oops")
+        return web.Response(text="<html>punish</html>" if fault == "html" else '{"instanceId": "', status=200)
+
+    server = await serve(answer)
+    connector = connect(server.url)
+    assert {action.name for action in create_actions(connector)} == set(sample.creates)
+    for name, params in sample.creates.items():
+        action = connector.actions[name]
+        before = len([path for path in server.paths() if path not in sample.login])
+        with pytest.raises(OutcomeUnknown):
+            await action.run(action.params.model_validate(params))
+        effects = [request for request in server.requests if request.method != "GET"]
+        sent = [request.path for request in effects if request.path not in sample.login]
+        assert len(sent) - before == 1, name
+
+
+async def test_callbacks_reject_what_is_not_theirs(connect: Open, kind: type[Connector[Any]]) -> None:
+    connector = connect("http://127.0.0.1:1")
+    requests = [
+        CallbackRequest(method=method, query=query, headers={}, body=body)
+        for method in ("GET", "POST")
+        for query in ({}, {"signature": "x", "msg_signature": "x", "timestamp": "1", "nonce": "2", "echostr": "x"})
+        for body in (b"", b"{}", b'{"encrypt":"AAAA"}', b"\x00\xff", b"<xml/>", b"a" * 2_000_000)
+    ]
+    for request in requests:
+        if kind.has_callback:
+            with pytest.raises(CallbackRejected) as caught:
+                connector.receive(request)
+            assert SECRET not in str(caught.value)
+        else:
+            with pytest.raises(NotImplementedError):
+                connector.receive(request)
+
+
+async def test_forms_are_offered_only_where_there_are_some(connect: Open, kind: type[Connector[Any]]) -> None:
+    connector = connect("http://127.0.0.1:1", retries=0)
+    with pytest.raises(IntegrationError if kind.has_forms else NotImplementedError):
+        await connector.fetch_form("FORM")
+
+
+async def test_reconciling_against_a_silent_system_finds_nothing_out(connect: Open, free_port: int) -> None:
+    from datetime import UTC, datetime
+
+    connector = connect(f"http://127.0.0.1:{free_port}", retries=0)
+    for action in create_actions(connector):
+        params = action.params.model_validate(SAMPLES[connector.kind].creates[action.name])
+        assert action.reconcile is not None
+        intent = Intent(started_at=datetime.now(UTC), document_key="1")
+        try:
+            found = await action.reconcile(params, intent)
+        except RetryLater:
+            continue
+        assert found.finding == "unclear", action.name
+
+
+def test_every_kind_has_a_sample() -> None:
+    assert set(KINDS) <= set(SAMPLES)

@@ -1,0 +1,103 @@
+"""Kinds of connection, built in and installed; and settings that a person got wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+
+from runtime.connectors import registry
+from runtime.connectors.base import Action, Connector, ConnectorSettings, TestReport
+from runtime.connectors.registry import connector_kinds, open_connector, secret_fields
+from runtime.errors import BadConnection
+
+
+class OtherConnector(Connector[ConnectorSettings]):
+    """A connector as an installed package would bring it."""
+
+    kind = "other"
+    title_zh = "其他"
+    title_en = "Other"
+    settings_model = ConnectorSettings
+
+    def define_actions(self) -> Sequence[Action]:
+        return ()
+
+    async def test(self) -> TestReport:
+        return TestReport(lines=[])
+
+    async def aclose(self) -> None:
+        pass
+
+
+class Impostor(OtherConnector):
+    kind = "dingtalk"
+
+
+def install(monkeypatch: pytest.MonkeyPatch, *targets: str) -> None:
+    points = [EntryPoint(f"plugin{number}", target, registry._GROUP) for number, target in enumerate(targets)]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+
+
+def test_the_built_in_kinds() -> None:
+    assert set(connector_kinds()) >= {"b1.service_layer", "dingtalk"}
+    assert secret_fields("dingtalk") == {"app_secret", "aes_key", "token"}
+    assert secret_fields("b1.service_layer") >= {"password"}
+
+
+def test_an_installed_package_adds_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "OtherConnector", OtherConnector, raising=False)
+    install(monkeypatch, "runtime.connectors.registry:OtherConnector")
+    assert isinstance(open_connector("x", {"kind": "other", "base_url": "http://h"}), OtherConnector)
+    assert secret_fields("other") == frozenset()
+
+
+@pytest.mark.parametrize("target", ["no.such.module:Thing", "runtime.connectors.registry:_GROUP"])
+def test_a_broken_package_is_named(monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    install(monkeypatch, target)
+    with pytest.raises(BadConnection) as caught:
+        connector_kinds()
+    assert caught.value.where == target
+
+
+def test_a_package_cannot_take_a_built_in_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "Impostor", Impostor, raising=False)
+    install(monkeypatch, "runtime.connectors.registry:Impostor")
+    with pytest.raises(BadConnection, match="not a new kind"):
+        connector_kinds()
+
+
+@pytest.mark.parametrize("document", [{}, {"kind": "dingtlak"}, {"kind": 5}, {"kind": ["dingtalk"]}])
+def test_an_unknown_kind_is_named_with_the_known_ones(document: dict[str, Any]) -> None:
+    with pytest.raises(BadConnection, match=r"b1\.service_layer, dingtalk") as caught:
+        open_connector("oa", document)
+    assert caught.value.where == "oa.kind"
+
+
+def test_all_wrong_settings_are_named_in_both_languages() -> None:
+    document = {"kind": "dingtalk", "app_key": "", "app_secert": "hidden", "aes_key": "short", "retries": "many"}
+    with pytest.raises(BadConnection) as caught:
+        open_connector("oa", document)
+    english, chinese = caught.value.en, caught.value.zh
+    for name in ("app_key", "app_secret", "app_secert", "aes_key", "retries"):
+        assert name in english
+        assert name in chinese
+    assert "did you mean app_secret?" in english
+    assert "app_secret（应用 AppSecret）：缺少此项" in chinese
+    assert caught.value.where == "oa"
+    assert "hidden" not in str(caught.value)
+
+
+def test_one_wrong_setting_is_the_place() -> None:
+    with pytest.raises(BadConnection) as caught:
+        open_connector("oa", {"kind": "dingtalk", "app_key": "k", "app_secret": "s", "token_api": "v3"})
+    assert caught.value.where == "oa.token_api"
+
+
+def test_a_rule_over_several_settings_speaks_for_itself() -> None:
+    document = {"kind": "b1.service_layer", "base_url": "http://h", "company": "c", "user": "u", "password": "pppp"}
+    with pytest.raises(BadConnection, match="approver_password") as caught:
+        open_connector("erp", document | {"approver_user": "boss"})
+    assert caught.value.where == "erp"
