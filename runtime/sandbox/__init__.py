@@ -1,0 +1,1 @@
+"""Simulators of the outside systems: the demo, the training ground and the test double."""

@@ -1,0 +1,110 @@
+"""The sandbox: B1 and DingTalk doubles, their pages and their switches, as one application on one port.
+
+====================  =================================================================
+``/b1/…``             B1 Service Layer (``/b1/b1s/v1/…`` and ``/b1/b1s/v2/…``)
+``/dingtalk/…``       DingTalk, new and legacy host
+``/``                 pages: inbox, documents, switches
+``/control/…``        JSON control API, see :mod:`runtime.sandbox.control`
+====================  =================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from runtime.sandbox.b1 import B1Simulator
+from runtime.sandbox.control import control_routes
+from runtime.sandbox.dingtalk import DingTalkSimulator
+from runtime.sandbox.faults import Faults, FaultSettings, FaultsMiddleware
+from runtime.sandbox.storage import Storage
+from runtime.sandbox.web import web_routes
+from runtime.sandbox.world import World
+
+__all__ = ["DATA_FILE", "SandboxApp", "create_app"]
+
+#: The sandbox's SQLite file, inside its folder.
+DATA_FILE = "sandbox.db"
+
+
+class SandboxApp(Starlette):
+    """The application; ``world`` holds the simulators behind it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        super().__init__(
+            routes=[
+                Mount("/b1", routes=world.b1.routes()),
+                Mount("/dingtalk", routes=world.dingtalk.routes()),
+                Mount("/control", routes=control_routes(world)),
+                *web_routes(world),
+            ],
+            lifespan=_lifespan,
+        )
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Faults stand outermost: breaking a connection needs the server's own ``send``."""
+        expire = {"/b1": self.world.b1.expire_sessions, "/dingtalk": self.world.dingtalk.tokens.expire}
+        return FaultsMiddleware(_SameOrigin(super().build_middleware_stack()), self.world.faults, expire)
+
+
+def create_app(
+    *,
+    var: Path | None = None,
+    base_url: str = "",
+    faults: FaultSettings | None = None,
+    callback_url: str | None = None,
+    clock: Callable[[], float] = time.time,
+    terminate_after: float = 15.0,
+) -> SandboxApp:
+    """The application with its demo data in place.
+
+    :param var: folder that keeps the state, or None to keep it in memory
+    :param base_url: where it is reached, shown on the pages; empty = taken from each request
+    :param faults: what goes wrong from the start
+    :param callback_url: DingTalk's callback address; None = as saved before. It is checked once somebody listens there.
+    :param clock: DingTalk's clock, seconds since the epoch
+    :param terminate_after: seconds after a start before DingTalk's API terminates an approval
+    :raises CannotStart: the folder cannot be written
+    """
+    storage = Storage(var / DATA_FILE if var else None)
+    dingtalk = DingTalkSimulator(storage, clock=clock, terminate_after=terminate_after)
+    world = World(storage, B1Simulator(storage), dingtalk, Faults(faults), base_url)
+    world.seed_once()
+    if callback_url is not None:
+        dingtalk.push.assume(callback_url)
+    return SandboxApp(world)
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    assert isinstance(app, SandboxApp)  # noqa: S101 - narrows the type that Starlette's signature widens
+    async with app.world.dingtalk.push.running():
+        yield
+    app.world.storage.close()
+
+
+class _SameOrigin:
+    """Keeps other web sites, open in the same browser, from pressing the sandbox's buttons."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
+            headers = Headers(scope=scope)
+            origin = headers.get("origin")
+            if origin and urlsplit(origin).netloc != headers.get("host"):
+                answer = PlainTextResponse("跨站请求被拒绝 Cross-site request refused", 403)
+                await answer(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

@@ -1,0 +1,224 @@
+"""The sandbox's JSON control API, for tests, benchmarks and the command line. Never touched by faults.
+
+=======================================================  ============================================================
+``GET  /control/health``                                 ``{"ok": true}``
+``GET  /control/faults``                                 settings, planned faults, how many were met
+``PUT  /control/faults``                                 change some of ``latency_ms``, ``rates``
+                                                         (``{"reset_after": 0.02}``), ``timeout_s``, ``seed``; restarts
+                                                         the seeded sequence
+``DELETE /control/faults``                               no faults, no latency, nothing planned
+``POST /control/faults/next``                            ``{"fault", "times": 1, "method": "", "path": ""}``: the next
+                                                         matching calls meet this fault, whatever the rates
+``POST /control/b1/expire-sessions``                     every Service Layer session ends
+``POST /control/b1/drafts``                              ``{"count", "lines"}``: generate unsynced purchase requests
+``POST /control/dingtalk/expire-tokens``                 every access token ends
+``GET  /control/dingtalk/callback``                      the event subscription
+``PUT  /control/dingtalk/callback``                      ``{"url"}``: sends ``check_url``, saves only if answered
+                                                         correctly (else 422); and, or only, change ``events``,
+                                                         ``judge_ms``, ``backoff`` (seconds, ``[]`` = never repeat),
+                                                         ``copies`` (deliver N times), ``drop`` (lose callbacks)
+``GET  /control/dingtalk/events?instance=&state=``       push log, oldest first
+``POST /control/dingtalk/events/{id}/redeliver``         push one event once more
+``GET  /control/dingtalk/forms``                         codes of the forms
+``GET|PUT|DELETE /control/dingtalk/forms/{code}``        one form: ``{"name", "controls": [{"label", "component",
+                                                         "required", "options", "children"}]}``
+``GET  /control/dingtalk/instances?status=&limit=100``   approvals, newest first
+``POST /control/dingtalk/instances/{id}/decide``         ``{"result": "agree" | "refuse", "remark", "user"}``; without
+                                                         ``user`` the first one who has an open task
+``POST /control/dingtalk/instances/{id}/withdraw``       ``{"remark"}``, as the originator, without the 15 s rule
+=======================================================  ============================================================
+
+Errors answer 4xx with ``{"error": "…"}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from itertools import islice
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from runtime import jsontext
+from runtime.sandbox.dingtalk.errors import DingTalkError, json_response
+from runtime.sandbox.dingtalk.instances import Instance
+from runtime.sandbox.dingtalk.push import CallbackProblem
+from runtime.sandbox.faults import FaultSettings, PlannedFault
+from runtime.sandbox.world import World
+
+__all__ = ["control_routes"]
+
+Handler = Callable[[Request], Awaitable[object]]
+
+
+class _Missing(Exception):
+    """The thing asked for does not exist."""
+
+
+def control_routes(world: World) -> list[Route]:
+    """The control API, relative to ``/control``."""
+    control = _Control(world)
+    table: list[tuple[str, str, Handler]] = [
+        ("GET", "/health", control.health),
+        ("GET", "/faults", control.faults),
+        ("PUT", "/faults", control.change_faults),
+        ("DELETE", "/faults", control.reset_faults),
+        ("POST", "/faults/next", control.plan_fault),
+        ("POST", "/b1/expire-sessions", control.expire_sessions),
+        ("POST", "/b1/drafts", control.generate_drafts),
+        ("POST", "/dingtalk/expire-tokens", control.expire_tokens),
+        ("GET", "/dingtalk/callback", control.callback),
+        ("PUT", "/dingtalk/callback", control.change_callback),
+        ("GET", "/dingtalk/events", control.events),
+        ("POST", "/dingtalk/events/{id}/redeliver", control.redeliver),
+        ("GET", "/dingtalk/forms", control.forms),
+        ("GET", "/dingtalk/forms/{code}", control.form),
+        ("PUT", "/dingtalk/forms/{code}", control.save_form),
+        ("DELETE", "/dingtalk/forms/{code}", control.delete_form),
+        ("GET", "/dingtalk/instances", control.instances),
+        ("POST", "/dingtalk/instances/{id}/decide", control.decide),
+        ("POST", "/dingtalk/instances/{id}/withdraw", control.withdraw),
+    ]
+    return [Route(path, _answering(handler), methods=[method]) for method, path, handler in table]
+
+
+def _answering(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        try:
+            return json_response(await handler(request))
+        except _Missing as error:
+            return json_response({"error": str(error)}, 404)
+        except (CallbackProblem, DingTalkError) as error:
+            return json_response({"error": str(error)}, 422)
+        except ValueError as error:
+            return json_response({"error": str(error)}, 400)
+
+    return answer
+
+
+class _Control:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def health(self, request: Request) -> object:
+        return {"ok": True}
+
+    async def faults(self, request: Request) -> object:
+        faults = self._world.faults
+        return {"settings": faults.settings, "planned": faults.planned, "met": faults.met}
+
+    async def change_faults(self, request: Request) -> object:
+        self._world.faults.change(await _body(request))
+        return await self.faults(request)
+
+    async def reset_faults(self, request: Request) -> object:
+        self._world.faults.planned.clear()
+        self._world.faults.apply(FaultSettings())
+        return await self.faults(request)
+
+    async def plan_fault(self, request: Request) -> object:
+        self._world.faults.planned.append(msgspec.convert(await _body(request), PlannedFault))
+        return await self.faults(request)
+
+    async def expire_sessions(self, request: Request) -> object:
+        self._world.b1.expire_sessions()
+        return {"ok": True}
+
+    async def generate_drafts(self, request: Request) -> object:
+        body = await _body(request)
+        count, lines = body.get("count", 1), body.get("lines", 5)
+        if not isinstance(count, int) or not isinstance(lines, int) or count < 1 or lines < 1:
+            raise ValueError("count and lines are whole numbers from 1")
+        self._world.b1.generate_drafts(count, lines)
+        return {"ok": True}
+
+    async def expire_tokens(self, request: Request) -> object:
+        self._world.dingtalk.tokens.expire()
+        return {"ok": True}
+
+    async def callback(self, request: Request) -> object:
+        return self._world.dingtalk.push.subscription
+
+    async def change_callback(self, request: Request) -> object:
+        push = self._world.dingtalk.push
+        changes = await _body(request)
+        url = changes.pop("url", None)
+        if changes.keys() & {"verified", "problem"}:
+            raise ValueError("verified and problem are results, not settings")
+        push.configure(changes)
+        if url is not None:
+            await push.save_address(_address(url))
+        return push.subscription
+
+    async def events(self, request: Request) -> object:
+        query = request.query_params
+        state = query.get("state")
+        log = self._world.dingtalk.push.log(query.get("instance"))
+        return {"events": [push for push in log if state in (None, push.state)]}
+
+    async def redeliver(self, request: Request) -> object:
+        push = self._world.dingtalk.push.find(request.path_params["id"])
+        if push is None:
+            raise _Missing("no such event")
+        self._world.dingtalk.push.redeliver(push)
+        return push
+
+    async def forms(self, request: Request) -> object:
+        return {"forms": [{"code": form.code, "name": form.name} for form in self._world.dingtalk.forms.values()]}
+
+    async def form(self, request: Request) -> object:
+        form = self._world.dingtalk.forms.get(request.path_params["code"])
+        if form is None:
+            raise _Missing("no such form")
+        return form
+
+    async def save_form(self, request: Request) -> object:
+        return self._world.dingtalk.save_form({**await _body(request), "code": request.path_params["code"]})
+
+    async def delete_form(self, request: Request) -> object:
+        if not self._world.dingtalk.delete_form(request.path_params["code"]):
+            raise _Missing("no such form")
+        return {"ok": True}
+
+    async def instances(self, request: Request) -> object:
+        query = request.query_params
+        status, limit = query.get("status"), int(query.get("limit", "100"))
+        found = (item for item in self._world.dingtalk.instances.newest_first() if status in (None, item.status))
+        return {"total": len(self._world.dingtalk.instances), "instances": list(islice(found, limit))}
+
+    async def decide(self, request: Request) -> object:
+        instance, body = self._instance(request), await _body(request)
+        if body.get("result") not in ("agree", "refuse"):
+            raise ValueError("result is agree or refuse")
+        user = body.get("user") or next((task.user for task in instance.open_tasks()), "")
+        remark = str(body.get("remark") or "")
+        self._world.dingtalk.instances.decide(instance, user, agree=body["result"] == "agree", remark=remark)
+        return instance
+
+    async def withdraw(self, request: Request) -> object:
+        instance, body = self._instance(request), await _body(request)
+        self._world.dingtalk.instances.withdraw(instance, instance.originator, str(body.get("remark") or ""))
+        return instance
+
+    def _instance(self, request: Request) -> Instance:
+        instance = self._world.dingtalk.instances.find(request.path_params["id"])
+        if instance is None:
+            raise _Missing("no such approval")
+        return instance
+
+
+def _address(url: object) -> str:
+    if not isinstance(url, str) or not (url == "" or url.startswith(("http://", "https://"))):
+        raise ValueError("url is an http(s) address, or empty")
+    return url
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    text = await request.body()
+    body = jsontext.loads(text) if text else {}
+    if not isinstance(body, dict):
+        raise ValueError("the body is a JSON object")
+    return body

@@ -1,0 +1,99 @@
+"""The demo company: fixed credentials, people and departments that B1, DingTalk and the tests agree on.
+
+Nothing here is a secret: these values open the sandbox only, and the sandbox listens on loopback only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+__all__ = [
+    "ALL_PROCESS_CODE",
+    "B1_COMPANY",
+    "B1_CONNECTION",
+    "B1_PASSWORD",
+    "B1_USER",
+    "DEPARTMENTS",
+    "DINGTALK_AES_KEY",
+    "DINGTALK_APP_KEY",
+    "DINGTALK_APP_SECRET",
+    "DINGTALK_CONNECTION",
+    "DINGTALK_CORP_ID",
+    "DINGTALK_TOKEN",
+    "HOST",
+    "PORT",
+    "PROCESS_CODE",
+    "ROOT_DEPARTMENT",
+    "USERS",
+    "Person",
+    "connections",
+]
+
+HOST: Final = "127.0.0.1"
+PORT: Final = 8765
+
+B1_COMPANY: Final = "SBODEMOCN"
+B1_USER: Final = "manager"
+B1_PASSWORD: Final = "manager"  # noqa: S105 - a fixed demo value, documented, opens nothing but the sandbox
+
+DINGTALK_CORP_ID: Final = "dingdemo0000000000000000000000001"
+DINGTALK_APP_KEY: Final = "ding-demo-key"
+DINGTALK_APP_SECRET: Final = "ding-demo-secret"  # noqa: S105 - as above
+#: Event subscription: 43 characters, base64 of the 32-byte AES key without its final "=".
+DINGTALK_AES_KEY: Final = "ZGVtb2tleWRlbW9rZXlkZW1va2V5ZGVtb2tleTEyMzQ"
+#: Event subscription: the token that signs (3-32 letters and digits).
+DINGTALK_TOKEN: Final = "demotoken2026"  # noqa: S105 - as above
+
+#: The purchase request form, and one form that holds every type of control.
+PROCESS_CODE: Final = "PROC-DEMO-PR"
+ALL_PROCESS_CODE: Final = "PROC-DEMO-ALL"
+
+ROOT_DEPARTMENT: Final = -1
+#: Department id -> name; the same ids stand in the drafts' ``U_BMID``.
+DEPARTMENTS: Final[dict[int, str]] = {ROOT_DEPARTMENT: "演示工厂", 1001: "生产部", 1002: "采购部", 1003: "仓储部"}
+
+
+@dataclass(frozen=True)
+class Person:
+    """An employee in DingTalk; the same ids stand in the drafts' ``U_UserID``."""
+
+    name: str
+    department: int
+
+
+#: The designed flow of every demo form asks ``user-manager``.
+USERS: Final[dict[str, Person]] = {
+    "user-zhangsan": Person("张三", 1001),
+    "user-lisi": Person("李四", 1002),
+    "user-wangwu": Person("王五", 1003),
+    "user-manager": Person("陈经理", ROOT_DEPARTMENT),
+}
+#: Who decides where a start names no approvers.
+APPROVER: Final = "user-manager"
+
+#: Names of the demo's connections, as the demo mapping knows them.
+B1_CONNECTION: Final = "b1-demo"
+DINGTALK_CONNECTION: Final = "dingtalk-demo"
+
+
+def connections(base: str) -> dict[str, dict[str, Any]]:
+    """The demo's connection documents for a sandbox at address ``base`` (``http://127.0.0.1:8765``)."""
+    return {
+        B1_CONNECTION: {
+            "kind": "b1.service_layer",
+            "base_url": f"{base}/b1",
+            "company": B1_COMPANY,
+            "user": B1_USER,
+            "password": B1_PASSWORD,
+        },
+        DINGTALK_CONNECTION: {
+            "kind": "dingtalk",
+            "base_url": f"{base}/dingtalk",
+            "oapi_url": f"{base}/dingtalk",
+            "app_key": DINGTALK_APP_KEY,
+            "app_secret": DINGTALK_APP_SECRET,
+            "aes_key": DINGTALK_AES_KEY,
+            "token": DINGTALK_TOKEN,
+        },
+    }

@@ -1,0 +1,110 @@
+"""The first page and the switches: faults, sessions and the event subscription, by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from runtime.sandbox import demo
+from runtime.sandbox.dingtalk.push import CallbackProblem
+from runtime.sandbox.faults import KINDS, FaultSettings
+from runtime.sandbox.web.render import form_fields, render
+from runtime.sandbox.world import World
+
+__all__ = ["switch_routes"]
+
+#: Kind of fault -> what happens.
+FAULTS = {
+    "error500": ("服务器错误 500", "Server error, nothing happened"),
+    "error429": ("请求过多 429", "Too many requests, nothing happened"),
+    "throttled_html": ("网页代替 JSON", "An HTML page instead of JSON, nothing happened"),
+    "session_expiry": ("会话 / 令牌突然失效", "The session or token ends just before the call"),
+    "reset_after": ("已生效，但连接中断", "It took effect, then the connection broke"),
+    "timeout_after": ("已生效，但没有答复", "It took effect, no answer comes"),
+    "malformed_after": ("已生效，但答复残缺", "It took effect, the answer is cut in half"),
+}
+
+
+def switch_routes(world: World) -> list[Route]:
+    """``/`` and ``/switches``."""
+    switches = _Switches(world)
+    return [
+        Route("/", switches.index_page, methods=["GET"]),
+        Route("/switches", switches.switches_page, methods=["GET"]),
+        Route("/switches/{action}", switches.act, methods=["POST"]),
+    ]
+
+
+class _Switches:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def index_page(self, request: Request) -> Response:
+        world = self._world
+        counts = Counter(instance.status for instance in world.dingtalk.instances.newest_first())
+        drafts = world.b1.rows("Drafts")
+        return render(
+            request,
+            "index.html",
+            base=world.base_url or str(request.base_url).rstrip("/"),
+            demo=demo,
+            running=counts["RUNNING"],
+            total=len(world.dingtalk.instances),
+            drafts=len(drafts),
+            unsynced=sum(1 for draft in drafts if draft.get("U_ISSYN") == "N"),
+            subscription=world.dingtalk.push.subscription,
+            settings=world.faults.settings,
+            planned=world.faults.planned,
+            fault_names=FAULTS,
+        )
+
+    async def switches_page(self, request: Request) -> Response:
+        return self._page(request)
+
+    async def act(self, request: Request) -> Response:
+        """A form of the switches page was submitted."""
+        world, form = self._world, await form_fields(request)
+        try:
+            match request.path_params["action"]:
+                case "faults":
+                    world.faults.change(
+                        {
+                            "latency_ms": float(form.get("latency_ms") or 0),
+                            "rates": {kind: float(form[kind]) / 100 for kind in KINDS if float(form.get(kind) or 0)},
+                        }
+                    )
+                case "faults-off":
+                    world.faults.planned.clear()
+                    world.faults.apply(FaultSettings())
+                case "expire-b1":
+                    world.b1.expire_sessions()
+                case "expire-dingtalk":
+                    world.dingtalk.tokens.expire()
+                case "callback":
+                    await world.dingtalk.push.save_address(form.get("url", "").strip())
+                case "push":
+                    world.dingtalk.push.configure(
+                        {"drop": form.get("drop") == "on", "copies": int(form.get("copies") or 1)}
+                    )
+                case _:
+                    return render(request, "missing.html", 404, what=request.url.path)
+        except (ValueError, CallbackProblem) as error:
+            return self._page(request, str(error), 422)
+        return RedirectResponse("/switches", 303)
+
+    def _page(self, request: Request, problem: str = "", status: int = 200) -> Response:
+        push = self._world.dingtalk.push
+        return render(
+            request,
+            "switches.html",
+            status,
+            settings=self._world.faults.settings,
+            met=self._world.faults.met,
+            fault_names=FAULTS,
+            subscription=push.subscription,
+            pushes=Counter(item.state for item in push.log()),
+            problem=problem,
+        )

@@ -1,0 +1,33 @@
+"""The sandbox's parts, held together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runtime.sandbox.b1 import B1Simulator
+from runtime.sandbox.dingtalk import DingTalkSimulator
+from runtime.sandbox.faults import Faults
+from runtime.sandbox.storage import Storage
+
+__all__ = ["World"]
+
+_META = "sandbox"
+
+
+@dataclass(frozen=True)
+class World:
+    """Both simulators, their common storage and the fault switches."""
+
+    storage: Storage
+    b1: B1Simulator
+    dingtalk: DingTalkSimulator
+    faults: Faults
+    #: Where the sandbox is reached; empty = taken from each request.
+    base_url: str
+
+    def seed_once(self) -> None:
+        """Puts the demo data in place, the first time only: what was changed or deleted since stays so."""
+        if "seeded" not in self.storage.load(_META):
+            self.b1.seed()
+            self.dingtalk.seed()
+            self.storage.put(_META, "seeded", True)
