@@ -123,8 +123,8 @@ class RetryLater(IntegrationError):
 class Unreachable(RetryLater):
     """No connection to the other system; the request was certainly not processed."""
 
-    hint_zh = "请检查地址、端口、网络和证书"
-    hint_en = "Check the address, port, network and certificate"
+    hint_zh = "请检查地址、端口和网络"
+    hint_en = "Check the address, port and network"
 
 
 class TimedOut(RetryLater):

@@ -82,7 +82,7 @@ class DingTalkClient:
     def __init__(self, name: str, settings: DingTalkSettings) -> None:
         self._settings = settings
         self._http = HttpClient(name, settings)
-        self._fetching = asyncio.Lock()
+        self._fetching: asyncio.Task[str] | None = None
         self._token = ""
         self._expires = 0.0
 
@@ -128,17 +128,24 @@ class DingTalkClient:
             return await attempt(await self.token())
 
     async def token(self) -> str:
-        """The access token: cached until shortly before it expires, fetched by one caller at a time.
+        """The access token: cached until shortly before it expires; callers that need one together share one fetch.
 
         DingTalk open platform, 获取企业内部应用的accessToken; with ``token_api = legacy`` the older gettoken.
 
         :raises LoginRefused: unknown AppKey or wrong AppSecret
         """
-        async with self._fetching:
-            if not self._token or time.monotonic() >= self._expires:
-                self._token, lifetime = await self._fetch_token()
-                self._expires = time.monotonic() + max(lifetime - _EARLY, lifetime / 2)
+        if self._token and time.monotonic() < self._expires:
             return self._token
+        if self._fetching is None or self._fetching.done():
+            self._fetching = asyncio.create_task(self._renew())
+            # a failure that nobody waits for any more is no news
+            self._fetching.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(self._fetching)
+
+    async def _renew(self) -> str:
+        self._token, lifetime = await self._fetch_token()
+        self._expires = time.monotonic() + max(lifetime - _EARLY, lifetime / 2)
+        return self._token
 
     async def _fetch_token(self) -> tuple[str, float]:
         settings = self._settings
@@ -150,19 +157,21 @@ class DingTalkClient:
                 params={"appkey": settings.app_key, "appsecret": secret},
                 check=_check_token,
             )
-            answer = _object(response)
-            return answer["access_token"], _seconds(answer.get("expires_in"))
-        response = await self._http.send(
-            "POST",
-            self.url("/v1.0/oauth2/accessToken"),
-            body={"appKey": settings.app_key, "appSecret": secret},
-            check=_check_token,
-        )
+        else:
+            response = await self._http.send(
+                "POST",
+                self.url("/v1.0/oauth2/accessToken"),
+                body={"appKey": settings.app_key, "appSecret": secret},
+                check=_check_token,
+            )
         answer = _object(response)
-        return answer["accessToken"], _seconds(answer.get("expireIn"))
+        return _token_in(answer), _seconds(answer.get("expireIn") or answer.get("expires_in"))
 
     async def aclose(self) -> None:
         """Close the connections; tokens simply expire."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.wait([self._fetching])
         await self._http.aclose()
 
 
@@ -206,8 +215,12 @@ def _check_token(response: httpx.Response) -> None:
             remote=error.remote,
         ) from None
     answer = _object(response)
-    if not isinstance(answer.get("accessToken") or answer.get("access_token"), str):
+    if not _token_in(answer):
         raise _error((RemoteFault, "钉钉的答复缺少令牌", "DingTalk's answer holds no token"), response, answer)
+
+
+def _token_in(answer: dict[str, Any]) -> str:
+    return str(answer.get("accessToken") or answer.get("access_token") or "")
 
 
 def _error(meaning: _Meaning, response: httpx.Response, answer: dict[str, Any]) -> IntegrationError:

@@ -129,7 +129,7 @@ class DingTalkConnector(Connector[DingTalkSettings]):
         try:
             return parse_form(code, await self._client.call("GET", _SCHEMA, params={"processCode": code}))
         except FormGone as error:
-            error.where = f"{self.name} {code}"
+            error.where = code
             raise
 
     def receive(self, request: CallbackRequest) -> Received:

@@ -9,6 +9,7 @@ from runtime import jsontext
 from runtime.connectors.dingtalk.values import LONGEST_VALUE, encode_value, is_empty
 from runtime.errors import FormGone, ValueRefused
 from runtime.mapping.forms import Control, ControlType, Form, Option
+from runtime.mapping.mapper import MappedForm
 
 __all__ = ["encode_form", "parse_form"]
 
@@ -85,14 +86,15 @@ def _options(options: Any) -> Iterator[Option]:
 def encode_form(values: Mapping[str, Any]) -> list[dict[str, str]]:
     """``formComponentValues`` of a filled form.
 
-    A mapped form brings its controls with it (attribute ``controls``, by the key used in ``values``): every value is
-    then checked against its control. In a plain dict the keys are labels, a list of dicts is a table, any other list
-    a JSON array, and everything else text. Empty optional controls are left out.
+    A mapped form brings its controls with it: every value is then checked against its control. In a plain dict the
+    keys are labels, a list of dicts is a table, any other list a JSON array, and everything else text. Empty optional
+    controls are left out.
 
     :raises ValueRefused: names every control (for tables with the row) that is unknown, missing or malformed
     """
+    controls = values.controls if isinstance(values, MappedForm) else {}
     problems: list[ValueRefused] = []
-    written = list(_fill(values, getattr(values, "controls", {}), "", problems))
+    written = list(_fill(values, controls, "", problems))
     if not problems and not written:
         problems.append(ValueRefused("表单没有任何值", "The form holds no value"))
     if len(written) > _MOST_CONTROLS:

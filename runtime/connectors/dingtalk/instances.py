@@ -18,7 +18,7 @@ from runtime.connectors.dingtalk.approvals import read_approval, read_time, same
 from runtime.connectors.dingtalk.client import DingTalkClient
 from runtime.connectors.dingtalk.forms import encode_form
 from runtime.connectors.dingtalk.settings import DingTalkSettings
-from runtime.errors import NotFound, RemoteFault, RemoteRefused, ValueRefused
+from runtime.errors import FormGone, NotFound, RemoteFault, RemoteRefused, ValueRefused
 
 __all__ = ["Instances"]
 
@@ -71,9 +71,13 @@ class Instances:
     async def create(self, params: CreateApproval) -> dict[str, Any]:
         """Start an approval (DingTalk open platform, 发起审批实例); the platform knows no idempotency key."""
         request = await self.prepare_create(params)
-        answer = await self._client.call(
-            "POST", _INSTANCES, effect=Effect.CREATE, body=request.body, expect="instanceId"
-        )
+        try:
+            answer = await self._client.call(
+                "POST", _INSTANCES, effect=Effect.CREATE, body=request.body, expect="instanceId"
+            )
+        except FormGone as error:
+            error.where = params.form
+            raise
         return {"instance_id": str(answer["instanceId"])}
 
     async def reconcile_create(self, params: CreateApproval, intent: Intent) -> Reconciliation:

@@ -19,7 +19,8 @@ from runtime.connectors.base import CallbackRequest, Event, Finding, Intent, Out
 from runtime.connectors.dingtalk.connector import DingTalkConnector
 from runtime.connectors.registry import open_connector
 from runtime.errors import FormGone, LoginRefused, NotFound, OutcomeUnknown, RemoteRefused, ValueRefused
-from runtime.mapping.forms import Control, ControlType, Form
+from runtime.mapping.forms import ControlType, Form
+from runtime.mapping.mapper import MappedForm
 from runtime.sandbox import demo
 from runtime.sandbox.app import create_app
 
@@ -81,12 +82,9 @@ Link = Callable[..., DingTalkConnector]
 Run = Callable[..., Awaitable[Any]]
 
 
-class Filled(dict[str, Any]):
+def fill(values: dict[str, Any], form: Form) -> MappedForm:
     """A mapped form: values that bring the fetched form's controls with them."""
-
-    def __init__(self, values: dict[str, Any], form: Form) -> None:
-        super().__init__(values)
-        self.controls: dict[str, Control] = {control.label: control for control in form.controls}
+    return MappedForm(values, {control.label: control for control in form.controls})
 
 
 VALUES: dict[str, Any] = {
@@ -139,7 +137,7 @@ async def test_an_approval_from_start_to_verdict(link: Link, sandbox: Sandbox, r
     connector = link()
     form = await connector.fetch_form(demo.PROCESS_CODE)
     started = await run(
-        connector, "create_approval", **start_of(Filled(VALUES | {"单据日期": "2026-11-23T00:00:00Z"}, form))
+        connector, "create_approval", **start_of(fill(VALUES | {"单据日期": "2026-11-23T00:00:00Z"}, form))
     )
     instance = started["instance_id"]
     approval = await run(connector, "get_approval", instance_id=instance)
@@ -184,13 +182,13 @@ async def test_every_control_type_is_accepted_and_comes_back(link: Link, run: Ru
         ControlType.RATING: 4,
     }
     values = {control.label: by_type[control.type] for control in form.controls if control.type in by_type}
-    filled = Filled(values, form)
+    filled = fill(values, form)
     started = await run(connector, "create_approval", **start_of(filled, form=demo.ALL_PROCESS_CODE))
     approval = await run(connector, "get_approval", instance_id=started["instance_id"])
     assert set(approval["values"]) | set(approval["tables"]) == set(values)
     found = await reconcile(connector, start_of(filled, form=demo.ALL_PROCESS_CODE))
     assert found.result == started
-    wrong = Filled(values | {"请如实填写": "x"}, form)
+    wrong = fill(values | {"请如实填写": "x"}, form)
     with pytest.raises(ValueRefused, match="请如实填写"):
         await run(connector, "create_approval", **start_of(wrong, form=demo.ALL_PROCESS_CODE))
 

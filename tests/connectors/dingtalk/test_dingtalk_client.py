@@ -194,6 +194,45 @@ async def test_the_legacy_token_call(serve: Callable[..., Awaitable[Any]]) -> No
         await bad.aclose()
 
 
+async def test_callers_without_a_token_share_one_failure(
+    serve: Callable[..., Awaitable[Any]], connect: Connect, run: Run
+) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.05)
+        return web.json_response(refusal("invalidClientIdOrSecret"), status=400)
+
+    server = await serve(handler)
+    connector = connect(base_url=server.url)
+    outcomes = await asyncio.gather(
+        *(run(connector, "get_approval", instance_id="i") for _ in range(8)), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [LoginRefused] * 8
+    assert len(server.requests) == 1
+
+
+async def test_a_caller_that_gives_up_takes_no_token_from_the_others(
+    serve: Callable[..., Awaitable[Any]], connect: Connect, run: Run
+) -> None:
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if request.path == "/v1.0/oauth2/accessToken":
+            asked.set()
+            await go.wait()
+            return web.json_response({"accessToken": "t", "expireIn": 7200})
+        return web.json_response({"result": {"status": "RUNNING"}})
+
+    connector = connect(base_url=(await serve(handler)).url)
+    first = asyncio.create_task(run(connector, "get_approval", instance_id="i"))
+    await asked.wait()
+    second = asyncio.create_task(run(connector, "get_approval", instance_id="i"))
+    await asyncio.sleep(0)
+    first.cancel()
+    go.set()
+    assert (await second)["status"] == "RUNNING"
+    assert first.cancelled() or first.cancelling()
+
+
 @pytest.mark.parametrize(
     ("status", "answer", "kind"),
     [
@@ -238,4 +277,4 @@ async def test_fetch_form_names_the_form_that_is_gone(dingtalk: Any, connect: Co
     dingtalk.answers["/v1.0/workflow/forms/schemas/processCodes"] = [(400, refusal("formNotExist"))]
     with pytest.raises(FormGone) as caught:
         await connect().fetch_form("PROC-GONE")
-    assert caught.value.where == "oa PROC-GONE"
+    assert caught.value.where == "PROC-GONE"

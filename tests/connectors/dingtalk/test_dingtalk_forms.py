@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from runtime.connectors.dingtalk.forms import encode_form, parse_form
 from runtime.errors import FormGone, ValueRefused
 from runtime.mapping.forms import Control, ControlType, Option
+from runtime.mapping.mapper import MappedForm
 
 
-class Filled(dict[str, Any]):
-    """A mapped form: values that bring their controls with them."""
-
-    def __init__(self, values: dict[str, Any], *controls: Control) -> None:
-        super().__init__(values)
-        self.controls = {control.label: control for control in controls} | {
-            control.id: control for control in controls if control.id in values
-        }
+def filled(values: dict[str, Any], *controls: Control) -> MappedForm:
+    """A mapped form: values that bring their controls with them, by id or by label."""
+    return MappedForm(
+        values,
+        {control.label: control for control in controls}
+        | {control.id: control for control in controls if control.id in values},
+    )
 
 
 def control(kind: ControlType, *, required: bool = False, children: tuple[Control, ...] = ()) -> Control:
@@ -40,7 +40,7 @@ def control(kind: ControlType, *, required: bool = False, children: tuple[Contro
 
 
 def written(kind: ControlType, value: Any) -> str:
-    (component,) = encode_form(Filled({"控件": value}, control(kind)))
+    (component,) = encode_form(filled({"控件": value}, control(kind)))
     assert component["name"] == "控件"
     return component["value"]
 
@@ -148,7 +148,7 @@ def test_a_table_is_rows_of_named_cells_in_one_string() -> None:
         {"品号": "A1", "NumberField-3": Decimal("10.0"), "需求日期": "2026-12-01T00:00:00Z"},
         {"TextField-2": "A2", "需求数量": 2, "需求日期": None},
     ]
-    first, second = encode_form(Filled({"TextField-9": "计划请购", "物料表": rows}, REASON, MATERIALS))
+    first, second = encode_form(filled({"TextField-9": "计划请购", "物料表": rows}, REASON, MATERIALS))
     assert first == {"name": "请购单别", "value": "计划请购"}
     assert second["name"] == "物料表"
     assert json.loads(second["value"]) == [
@@ -164,7 +164,7 @@ def test_a_table_is_rows_of_named_cells_in_one_string() -> None:
 def test_everything_wrong_is_named_at_once_with_its_row() -> None:
     rows = [{"品号": "A1", "需求数量": "many"}, {"品号": "", "需求数量": 1, "颜色": "red"}]
     with pytest.raises(ValueRefused) as caught:
-        encode_form(Filled({"请购单别": " ", "物料表": rows, "幽灵": "x"}, REASON, MATERIALS))
+        encode_form(filled({"请购单别": " ", "物料表": rows, "幽灵": "x"}, REASON, MATERIALS))
     for place in ("请购单别", "物料表[1].需求数量", "物料表[2].品号", "物料表[2].颜色", "幽灵"):
         assert place in caught.value.zh
         assert place in caught.value.en
@@ -172,26 +172,26 @@ def test_everything_wrong_is_named_at_once_with_its_row() -> None:
 
 def test_a_required_control_that_was_never_mapped_is_named() -> None:
     with pytest.raises(ValueRefused) as caught:
-        encode_form(Filled({"请购单别": "x"}, REASON, MATERIALS))
+        encode_form(filled({"请购单别": "x"}, REASON, MATERIALS))
     assert caught.value.where == "物料表"
 
 
 @pytest.mark.parametrize("rows", [[], None, "", ()])
 def test_an_empty_required_table_is_named(rows: Any) -> None:
     with pytest.raises(ValueRefused) as caught:
-        encode_form(Filled({"请购单别": "x", "物料表": rows}, REASON, MATERIALS))
+        encode_form(filled({"请购单别": "x", "物料表": rows}, REASON, MATERIALS))
     assert caught.value.where == "物料表"
 
 
 def test_a_table_longer_than_the_platform_takes_is_refused() -> None:
     rows = [{"品号": "A" * 100, "需求数量": 1} for _ in range(500)]
     with pytest.raises(ValueRefused, match="65535"):
-        encode_form(Filled({"请购单别": "x", "物料表": rows}, REASON, MATERIALS))
+        encode_form(filled({"请购单别": "x", "物料表": rows}, REASON, MATERIALS))
 
 
 def test_the_same_control_by_id_and_by_label_is_refused() -> None:
     with pytest.raises(ValueRefused, match="请购单别"):
-        encode_form(Filled({"请购单别": "a", "TextField-9": "b"}, REASON))
+        encode_form(filled({"请购单别": "a", "TextField-9": "b"}, REASON))
 
 
 def test_more_controls_than_the_platform_takes_are_refused() -> None:
