@@ -59,7 +59,12 @@ def serve(
                 _remove_data(var)
         app = create_app(var=var, base_url=address, faults=settings, callback_url=callback_url)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=_GRACE
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=_GRACE,
+            server_header=False,
         )
         _Server(config, address, started).run(sockets=[listener])
 

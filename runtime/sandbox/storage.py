@@ -111,6 +111,7 @@ class Storage:
             connection = self._connection
             if not connection.in_transaction:
                 connection.execute("BEGIN IMMEDIATE")
+            if self._timer is None:
                 self._timer = Timer(COMMIT_DELAY, self.flush)
                 self._timer.daemon = True
                 self._timer.start()

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from runtime.connectors.b1_service_layer.odata import Key
 from runtime.connectors.base import ActionParams
-
-from .odata import Key
 
 __all__ = ["ActionCall", "Count", "Create", "Decide", "Find", "Get", "Query", "SaveDraft", "Update"]
 

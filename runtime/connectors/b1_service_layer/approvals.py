@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
+from runtime.connectors.b1_service_layer.actions import Decide, Get, Query, SaveDraft
+from runtime.connectors.b1_service_layer.client import ServiceLayer
+from runtime.connectors.b1_service_layer.odata import key_path
+from runtime.connectors.b1_service_layer.reading import Reading
+from runtime.connectors.b1_service_layer.writing import Writing, unclear
 from runtime.connectors.base import Effect, Finding, Intent, Reconciliation, WireRequest
 from runtime.errors import BadConnection, Conflict, NotFound, OutcomeUnknown, RemoteRefused, TimedOut
-
-from .actions import Decide, Get, Query, SaveDraft
-from .client import ServiceLayer
-from .odata import key_path
-from .reading import Reading
-from .writing import Writing, unclear
 
 __all__ = ["Approvals"]
 
@@ -105,9 +104,6 @@ class Approvals:
     async def reconcile_save(self, params: SaveDraft, intent: Intent) -> Reconciliation:
         """A draft that was added is closed; B1 adds no draft twice."""
         try:
-            if await self._draft_closed(params.draft):
-                return Reconciliation(finding=Finding.FOUND, result={"draft": params.draft})
-            await self._writing.settle(intent)
             if await self._draft_closed(params.draft):
                 return Reconciliation(finding=Finding.FOUND, result={"draft": params.draft})
         except NotFound:

@@ -11,14 +11,13 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
+from runtime.connectors.b1_service_layer.client import ServiceLayer
+from runtime.connectors.b1_service_layer.known_sets import KNOWN_SETS, KeyField, KnownSet
+from runtime.connectors.b1_service_layer.metadata import Metadata, Property, parse_metadata
+from runtime.connectors.b1_service_layer.odata import key_path, literal
+from runtime.connectors.b1_service_layer.paging import PageReader, Selection
 from runtime.connectors.base import Catalog, Entity, SourceField
 from runtime.errors import NotFound, NotPermitted, RemoteRefused
-
-from .client import ServiceLayer
-from .known_sets import KNOWN_SETS, KeyField, KnownSet
-from .metadata import Metadata, Property, parse_metadata
-from .odata import key_path, literal
-from .paging import PageReader, Selection
 
 __all__ = ["B1Catalog"]
 

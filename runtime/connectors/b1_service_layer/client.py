@@ -9,14 +9,13 @@ from typing import Any
 
 import httpx
 
+from runtime.connectors.b1_service_layer.answers import Answer, LoginAnswer, PlainAnswer
+from runtime.connectors.b1_service_layer.odata import query_string
+from runtime.connectors.b1_service_layer.session import Login, LoginOnly, Session, cookies_of
+from runtime.connectors.b1_service_layer.settings import B1Settings
 from runtime.connectors.base import Effect, WireRequest
 from runtime.connectors.http import HttpClient
 from runtime.errors import IntegrationError, LoginRefused, RemoteFault
-
-from .answers import Answer, LoginAnswer, PlainAnswer
-from .odata import query_string
-from .session import Login, LoginOnly, Session, cookies_of
-from .settings import B1Settings
 
 __all__ = ["ServiceLayer"]
 

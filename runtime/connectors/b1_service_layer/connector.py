@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from runtime.connectors.b1_service_layer import actions as params
+from runtime.connectors.b1_service_layer.approvals import Approvals
+from runtime.connectors.b1_service_layer.catalog import B1Catalog
+from runtime.connectors.b1_service_layer.client import ServiceLayer
+from runtime.connectors.b1_service_layer.reading import Reading
+from runtime.connectors.b1_service_layer.settings import B1Settings
+from runtime.connectors.b1_service_layer.trial import try_connection
+from runtime.connectors.b1_service_layer.writing import Writing
 from runtime.connectors.base import Action, Catalog, Connector, ConnectorSettings, Effect, TestReport
-
-from . import actions as params
-from .approvals import Approvals
-from .catalog import B1Catalog
-from .client import ServiceLayer
-from .reading import Reading
-from .settings import B1Settings
-from .trial import try_connection
-from .writing import Writing
 
 __all__ = ["ServiceLayerConnector"]
 
@@ -67,6 +66,7 @@ class ServiceLayerConnector(Connector[B1Settings]):
                 en="query rows",
                 run=read.query,
                 streams=True,
+                reread=read.reread,
             ),
             Action(
                 name="find", effect=Effect.READ, params=params.Find, zh="查找一条记录", en="find a row", run=read.find

@@ -12,10 +12,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.connectors.b1_service_layer.client import ServiceLayer
+from runtime.connectors.b1_service_layer.odata import conjunction, literal, next_url
 from runtime.errors import RemoteFault
-
-from .client import ServiceLayer
-from .odata import conjunction, literal, next_url
 
 __all__ = ["PageReader", "Selection"]
 

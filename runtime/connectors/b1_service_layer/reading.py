@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from runtime.connectors.b1_service_layer.actions import Count, Find, Get, Query
+from runtime.connectors.b1_service_layer.answers import NO_RECORD
+from runtime.connectors.b1_service_layer.catalog import B1Catalog
+from runtime.connectors.b1_service_layer.client import ServiceLayer
+from runtime.connectors.b1_service_layer.known_sets import KeyField
+from runtime.connectors.b1_service_layer.odata import Key, conjunction, key_path, literal
+from runtime.connectors.b1_service_layer.paging import PageReader, Selection
 from runtime.errors import NotFound, RemoteFault, ValueRefused
-
-from .actions import Count, Find, Get, Query
-from .answers import NO_RECORD
-from .catalog import B1Catalog
-from .client import ServiceLayer
-from .known_sets import KeyField
-from .odata import Key, conjunction, key_path, literal
-from .paging import PageReader, Selection
 
 __all__ = ["Reading"]
 
@@ -44,6 +43,23 @@ class Reading:
             page_size=params.page_size,
         )
         return PageReader(self._client, selection, key=key[0].name if by_key else None).rows()
+
+    async def reread(self, params: Query, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A row of :meth:`query` as it is now, or None if it is gone or the filter no longer holds for it.
+
+        :raises RemoteFault: the row does not carry its key
+        """
+        names = await self.key_names(params.entity)
+        if not names or any(name not in row for name in names):
+            raise RemoteFault(
+                "记录中缺少主键，无法再次读取",
+                "The row lacks its key and cannot be read again",
+                where=f"{self._client.name} {params.entity}",
+            )
+        same = await self.key_condition(params.entity, {name: row[name] for name in names})
+        condition = conjunction(params.filter, same)
+        found = await self.matching(params.entity, condition, select=params.select, limit=1)
+        return found[0] if found else None
 
     async def find(self, params: Find) -> dict[str, Any] | None:
         """The row with this key, else the first that the filter finds, else None.

@@ -33,13 +33,6 @@ class B1Settings(ConnectorSettings):
     approver_password: SecretStr = Field(
         SecretStr(""), title="审批用户密码", description="Password of the deciding user"
     )
-    settle: float = Field(
-        10.0,
-        ge=0,
-        le=300,
-        title="落定等待（秒）",
-        description="Seconds after an unanswered attempt before it may count as never having arrived",
-    )
 
     @field_validator("base_url")
     @classmethod

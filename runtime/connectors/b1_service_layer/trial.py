@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from runtime.connectors.b1_service_layer.client import ServiceLayer
 from runtime.connectors.base import TestReport
-from runtime.errors import BadConnection, NotPermitted, RemoteRefused, Unreachable
-
-from .client import ServiceLayer
+from runtime.errors import NotPermitted, RemoteRefused
 
 __all__ = ["try_connection"]
 
@@ -17,27 +14,26 @@ __all__ = ["try_connection"]
 async def try_connection(client: ServiceLayer) -> TestReport:
     """Host, certificate, company and user, version, rights; raises what is wrong."""
     settings = client.settings
-    with _plain_words(client.name):
-        former = client.session.end()
-        login = await client.session.renew(former, at_once=True)
-        if former is not None:
-            await client.log_out(former)
-        lines = [_reached(client)]
-        lines.append(
-            (
-                f"登录成功：帐套 {settings.company}，用户 {settings.user}",
-                f"Logged in: company {settings.company}, user {settings.user}",
-            )
+    former = client.session.end()
+    login = await client.session.renew(former, at_once=True)
+    if former is not None:
+        await client.log_out(former)
+    lines = [_reached(client)]
+    lines.append(
+        (
+            f"登录成功：帐套 {settings.company}，用户 {settings.user}",
+            f"Logged in: company {settings.company}, user {settings.user}",
         )
-        if login.version:
-            lines.append((f"服务层版本 {login.version}", f"Service Layer version {login.version}"))
-        lines.append(await _rights(client))
-        if settings.approver_user:
-            approver = await client.log_in(settings.approver_user, settings.approver_password.get_secret_value())
-            await client.log_out(approver)
-            lines.append(
-                (f"审批用户 {settings.approver_user} 可以登录", f"The approver {settings.approver_user} can log in")
-            )
+    )
+    if login.version:
+        lines.append((f"服务层版本 {login.version}", f"Service Layer version {login.version}"))
+    lines.append(await _rights(client))
+    if settings.approver_user:
+        approver = await client.log_in(settings.approver_user, settings.approver_password.get_secret_value())
+        await client.log_out(approver)
+        lines.append(
+            (f"审批用户 {settings.approver_user} 可以登录", f"The approver {settings.approver_user} can log in")
+        )
     return TestReport(lines=tuple(lines))
 
 
@@ -60,18 +56,3 @@ async def _rights(client: ServiceLayer) -> tuple[str, str]:
     raise NotPermitted(
         "该用户不能读取用户、物料和草稿", "This user may read neither users nor items nor drafts", where=client.name
     )
-
-
-@contextmanager
-def _plain_words(name: str) -> Iterator[None]:
-    try:
-        yield
-    except Unreachable as error:
-        if "certificate" not in error.remote.lower():
-            raise
-        raise BadConnection(
-            "服务器证书不受信任：请填写 CA 证书文件，或关闭证书校验",
-            "The server's certificate is not trusted: name its CA file, or switch verification off",
-            where=name,
-            remote=error.remote,
-        ) from error

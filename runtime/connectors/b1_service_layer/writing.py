@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from runtime.connectors.b1_service_layer.actions import ActionCall, Create, Update
+from runtime.connectors.b1_service_layer.answers import Answer
+from runtime.connectors.b1_service_layer.client import ServiceLayer
+from runtime.connectors.b1_service_layer.odata import conjunction, parse_key
+from runtime.connectors.b1_service_layer.reading import Reading
 from runtime.connectors.base import Effect, Finding, Intent, Reconciliation, WireRequest
-
-from .actions import ActionCall, Create, Update
-from .answers import Answer
-from .client import ServiceLayer
-from .odata import conjunction, parse_key
-from .reading import Reading
 
 __all__ = ["Writing", "unclear"]
 
@@ -38,7 +35,7 @@ class Writing:
         """Look with ``match`` for the row that an unanswered attempt may have made."""
         if not params.match or not params.match.strip():
             return unclear("没有设置 match 条件，无法核实", "no match filter is set, so nobody can tell")
-        return await self._matched(params.entity, params.match, intent)
+        return await self._matched(params.entity, params.match)
 
     async def prepare_update(self, params: Update) -> WireRequest:
         """PATCH of the row; ``If-Match`` and the replacing of collections as headers."""
@@ -73,24 +70,16 @@ class Writing:
         if not params.match or not params.match.strip():
             return unclear("没有设置 match 条件，无法核实", "no match filter is set, so nobody can tell")
         condition = conjunction(await self._reading.key_condition(params.entity, params.key), params.match)
-        found = await self._matched(params.entity, condition or "", intent)
+        found = await self._matched(params.entity, condition or "")
         return Reconciliation(finding=found.finding, reason_zh=found.reason_zh, reason_en=found.reason_en)
 
-    async def _matched(self, entity: str, condition: str, intent: Intent) -> Reconciliation:
+    async def _matched(self, entity: str, condition: str) -> Reconciliation:
         found = await self._reading.matching(entity, condition, limit=2)
-        if not found:
-            await self.settle(intent)
-            found = await self._reading.matching(entity, condition, limit=2)
         if len(found) > 1:
             return unclear("有多条记录符合 match 条件", "several rows fit the match filter")
         if found:
             return Reconciliation(finding=Finding.FOUND, result=found[0])
         return Reconciliation(finding=Finding.ABSENT)
-
-    async def settle(self, intent: Intent) -> None:
-        """Wait until the unanswered attempt is old enough: B1 may still be working on it."""
-        settled = intent.started_at + timedelta(seconds=self._client.settings.settle)
-        await asyncio.sleep(max(0.0, (settled - datetime.now(UTC)).total_seconds()))
 
     async def _new_key(self, entity: str, answer: Answer) -> dict[str, Any]:
         headers: Mapping[str, str] = answer.response.headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ def save_draft(context: Context, body: Mapping[str, Any]) -> None:
     :raises ServiceFault: there is no such draft, it was added before, or its approval is pending or refused
     """
     sent = body.get("Document")
-    if not isinstance(sent, dict) or not str(sent.get("DocEntry", "")).isdigit():
+    if not isinstance(sent, dict) or not re.fullmatch(r"[0-9]{1,18}", str(sent.get("DocEntry", ""))):
         raise bad_request("Property 'DocEntry' of 'Document' is missing", -1000)
     changes = {name: value for name, value in sent.items() if name != "DocEntry"}
     add_draft(context, approvals.draft_set(context, int(sent["DocEntry"])), int(sent["DocEntry"]), changes)
@@ -46,8 +47,9 @@ def add_draft(context: Context, entity_set: str, entry: Key, changes: Mapping[st
     target_type = context.schema.type_of(target)
     copied: Row = {name: value for name, value in draft.items() if name not in _OWN and name in target_type.properties}
     copied = merge(copied, stored_values(changes, target_type, context.schema.types), target_type, replace=False)
-    for name in target_type.line_types:
-        copied[name] = [dict(line) for line in copied.get(name, [])]
+    for name, line_type in target_type.line_types.items():
+        source = copied.get(name) or draft.get("DocumentLines", [])  # a transfer may stand among the other drafts
+        copied[name] = [{prop: line[prop] for prop in line if prop in line_type.properties} for line in source]
     records.store_new(context, target, copied)
     prefix = "das" if entity_set == "Drafts" else "sas"
     approvals.drop(context, entry)

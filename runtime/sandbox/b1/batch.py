@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -25,43 +26,53 @@ class _Failed(Exception):
         self.reply = reply
 
 
-def answer_batch(
-    call: Call, execute: Callable[[Call], Reply], transaction: Callable[[], AbstractContextManager[None]]
-) -> Reply:
-    """Carry out a batch.
+@dataclass(frozen=True)
+class _Item:
+    """One call of the batch, with the headers of its part."""
+
+    headers: dict[str, str]
+    call: Call
+
+
+Transaction = Callable[[], AbstractContextManager[None]]
+
+
+def answer_batch(call: Call, execute: Callable[[Call], Reply], transaction: Transaction) -> Reply:
+    """Carry out a batch; the whole of it is read before anything is done.
 
     :param execute: carries out one call and turns refusals into answers
     :param transaction: everything inside is kept together or, after an exception, not at all
     :raises ServiceFault: the body is no multipart body, or a change set reads
     """
-    answers = []
+    plan: list[_Item | list[_Item]] = []
     for headers, content in _parts(call.headers.get("content-type", ""), call.body):
-        if headers.get("content-type", "").startswith("multipart/mixed"):
-            answers.append(_answer_change_set(call, headers["content-type"], content, execute, transaction))
-        else:
-            answers.append(_part(execute(_inner_call(call, content)), headers))
+        kind = headers.get("content-type", "")
+        if not kind.startswith("multipart/mixed"):
+            plan.append(_Item(headers, _inner_call(call, content)))
+            continue
+        change_set = [_Item(inner, _inner_call(call, part)) for inner, part in _parts(kind, content)]
+        if any(item.call.method == "GET" for item in change_set):
+            raise bad_request("GET is not allowed in a change set", -1000)
+        plan.append(change_set)
+    answers = [
+        _answer_change_set(item, execute, transaction)
+        if isinstance(item, list)
+        else _part(execute(item.call), item.headers)
+        for item in plan
+    ]
     boundary = f"batchresponse_{uuid4()}"
     return Reply(status=202, body=_join(answers, boundary), media_type=f"multipart/mixed;boundary={boundary}")
 
 
-def _answer_change_set(
-    call: Call,
-    content_type: str,
-    content: bytes,
-    execute: Callable[[Call], Reply],
-    transaction: Callable[[], AbstractContextManager[None]],
-) -> bytes:
+def _answer_change_set(items: list[_Item], execute: Callable[[Call], Reply], transaction: Transaction) -> bytes:
     answers = []
     try:
         with transaction():
-            for headers, part in _parts(content_type, content):
-                inner = _inner_call(call, part)
-                if inner.method == "GET":
-                    raise bad_request("GET is not allowed in a change set", -1000)
-                reply = execute(inner)
+            for item in items:
+                reply = execute(item.call)
                 if reply.status >= 400:
                     raise _Failed(reply)
-                answers.append(_part(reply, headers))
+                answers.append(_part(reply, item.headers))
     except _Failed as failed:
         return _part(failed.reply, {})
     boundary = f"changesetresponse_{uuid4()}"

@@ -42,6 +42,7 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "le": lambda a, b: bool(a <= b),
 }
 _MIRROR: Final = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
+_NUMERIC: Final = {"int": "number", "num": "number"}
 _FUNCTIONS: Final[dict[str, Callable[[str, str], bool]]] = {
     "startswith": lambda text, part: text.startswith(part),
     "endswith": lambda text, part: text.endswith(part),
@@ -213,12 +214,16 @@ class _Parser:
             left, operator, right = right, _MIRROR[operator], left
         prop, compare = left.prop, _COMPARE[operator]
         if prop is None:
-            outcome = compare(left.value, right.value)
+            if type(left.value) is not type(right.value):
+                raise self.malformed()
+            outcome = None if left.value is None else compare(left.value, right.value)
             return lambda row: outcome
         name = prop.name
         if prop.kind == "lines":
             raise bad_request(f"Property '{name}' is a collection and cannot be compared", -1000)
         if right.prop is not None:
+            if _NUMERIC.get(prop.kind, prop.kind) != _NUMERIC.get(right.prop.kind, right.prop.kind):
+                raise self.malformed()
             other = right.prop.name
 
             def both(row: Row) -> bool | None:
@@ -263,7 +268,7 @@ class _Parser:
                 fitting = Decimal(text)
             except InvalidOperation:
                 fitting = None
-            if fitting is not None and fitting == fitting.to_integral_value():
+            if fitting is not None and abs(fitting) < 2**63 and fitting == fitting.to_integral_value():
                 fitting = int(fitting)
         else:
             fitting = text
@@ -301,7 +306,7 @@ class _Parser:
         if text in {"null", "true", "false"}:
             return _Operand({"null": None, "true": True, "false": False}[text])
         prop = self._type.properties.get(text)
-        if prop is None:
+        if prop is None or prop.write_only:
             raise invalid_property(text, self._type.name)
         return _Operand(prop=prop)
 

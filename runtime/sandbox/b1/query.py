@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cmp_to_key
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -51,15 +52,15 @@ class Page:
     count: int | None = None
     #: Query of the next page, or None on the last one.
     next_query: str | None = None
-    selection: frozenset[str] | None = field(default=None)
 
 
 def page_size(prefer: str) -> int:
     """Rows in one answer by the ``Prefer`` header; 0 = all of them."""
     for item in prefer.replace(";", ",").split(","):
         name, _, value = item.strip().partition("=")
-        if name.strip().lower() in {"odata.maxpagesize", "maxpagesize"} and value.strip().strip('"').isdigit():
-            return int(value.strip().strip('"'))
+        value = value.strip().strip('"')
+        if name.strip().lower() in {"odata.maxpagesize", "maxpagesize"} and re.fullmatch(r"[0-9]{1,9}", value):
+            return int(value)
     return DEFAULT_PAGE
 
 
@@ -223,6 +224,6 @@ def _number(options: Mapping[str, str], name: str) -> int | None:
     text = options.get(name)
     if text is None:
         return None
-    if not text.strip().isdigit():
+    if not re.fullmatch(r"\s*[0-9]{1,18}\s*", text):
         raise bad_request(f"Bad value for query option {name}: {text}", -1000)
     return int(text)

@@ -76,7 +76,7 @@ class EntityType:
         values = self.properties.values()
         self._template: Row = {prop.name: [] if prop.kind == "lines" else None for prop in values}
         self._dates = tuple(prop.name for prop in values if prop.kind == "date")
-        self._hidden = tuple(prop.name for prop in values if prop.write_only)
+        self.hidden = tuple(prop.name for prop in values if prop.write_only)
         self.line_types = {prop.name: types[prop.lines] for prop in values if prop.kind == "lines"}
 
     def render(self, row: Row, *, etag: str, long_dates: bool, select: frozenset[str] | None = None) -> Row:
@@ -104,7 +104,7 @@ class EntityType:
             lines = shown.get(name)
             if lines:
                 shown[name] = [line_type.render(line, etag="", long_dates=long_dates) for line in lines]
-        for name in self._hidden:
+        for name in self.hidden:
             if name in shown:
                 shown[name] = self._template[name]
         return shown

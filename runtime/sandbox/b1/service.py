@@ -88,7 +88,7 @@ class ServiceLayer:
                 return self._login(call)
             session = self.sessions.use(call.headers)
             language = session.language
-            if resource.name == "$batch":
+            if resource.name == "$batch" and call.method == "POST":
                 return answer_batch(call, lambda inner: self._answer_in(session, inner), self.company.transaction)
             return self._execute(call, resource, session)
         except ServiceFault as fault:
@@ -131,9 +131,9 @@ class ServiceLayer:
         if resource.name == "Logout" and call.method == "POST":
             self.sessions.close(session)
             return Reply(status=204)
-        if not resource.name:
+        if not resource.name and call.method == "GET":
             return self._service_document(call)
-        if resource.name == "$metadata":
+        if resource.name == "$metadata" and call.method == "GET":
             return Reply(
                 status=200,
                 body=metadata_document(self.schema, call.version),

@@ -93,11 +93,12 @@ class B1Simulator:
         :raises KeyError: there is no such set
         """
         rows = self._company.sets[entity_set]
-        return [rows.rows[key] for key in rows.keys]
+        return [self._without_secrets(entity_set, rows.rows[key]) for key in rows.keys]
 
     def find(self, entity_set: str, key: Key) -> dict[str, Any] | None:
         """One row as it is stored, or None; a composite key is a tuple in the order of the set's key."""
-        return self._company.sets[entity_set].get(key)
+        row = self._company.sets[entity_set].get(key)
+        return None if row is None else self._without_secrets(entity_set, row)
 
     def entity_sets(self) -> list[str]:
         """Names of all entity sets, user tables and objects included."""
@@ -114,6 +115,10 @@ class B1Simulator:
     def show_long_dates_in_v1(self, wanted: bool) -> None:
         """Dates of v1 as ``2022-08-23T00:00:00Z`` (True) or ``2022-08-23`` (False): both are seen in the field."""
         self.service.long_dates_in_v1 = wanted
+
+    def _without_secrets(self, entity_set: str, row: dict[str, Any]) -> dict[str, Any]:
+        secret = self.service.schema.type_of(entity_set).hidden
+        return {name: value for name, value in row.items() if name not in secret} if secret else row
 
     def _context(self) -> Context:
         keys = self._company.sets["Users"].keys

@@ -14,7 +14,7 @@ from .schema import EntityType
 __all__ = ["Resource", "key_text", "parse_key", "parse_resource"]
 
 _SEGMENT: Final = re.compile(r"(?P<name>[$\w.]+)(?:\((?P<key>.*)\))?", re.DOTALL)
-_VALUE: Final = r"'(?:[^']|'')*'|-?\d+"
+_VALUE: Final = r"'(?:[^']|'')*'|-?[0-9]{1,18}"
 _NAMED: Final = re.compile(rf"\s*(\w+)\s*=\s*({_VALUE})\s*(?:,|$)")
 
 

@@ -17,7 +17,7 @@ from .schema import EntityType, Property
 __all__ = ["decimal", "stored_values"]
 
 _GRAIN: Final = Decimal("0.000001")
-_INT32: Final = range(-(2**31), 2**31)
+_INT32: Final = 2**31 - 1
 
 
 def decimal(value: Any) -> Decimal:
@@ -91,7 +91,7 @@ def _number(value: Any, prop: Property, owner: str) -> Any:
         number = Decimal(str(value).strip())
         if prop.kind == "num" and number.is_finite():
             return decimal(number)
-        if prop.kind == "int" and number == number.to_integral_value() and int(number) in _INT32:
+        if prop.kind == "int" and abs(number) <= _INT32 and number == number.to_integral_value():
             return int(number)
     except (InvalidOperation, OverflowError, ValueError):
         pass

@@ -199,7 +199,6 @@ async def connect(stub: Stub, serve: Callable[..., Awaitable[Any]]) -> AsyncIter
             "version": stub.version,
             "rate": 10_000,
             "retries": 2,
-            "settle": 0,
         }
         opened.append(ServiceLayerConnector("erp", B1Settings.model_validate(chosen | settings)))
         return opened[-1]

@@ -39,7 +39,7 @@ async def company(request: pytest.FixtureRequest) -> AsyncIterator[Company]:
     simulator.seed()
     app = Starlette(routes=[Mount("/b1", routes=simulator.routes())])
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
-    with socket.socket() as listener:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         settings = {
@@ -49,7 +49,6 @@ async def company(request: pytest.FixtureRequest) -> AsyncIterator[Company]:
             "password": "manager",
             "version": request.param,
             "rate": 10_000,
-            "settle": 0,
         }
         yield Company(simulator, settings)
         server.should_exit = True
@@ -86,6 +85,18 @@ async def test_drafts_stream_by_key_while_they_are_being_marked(
     assert seen == sorted(set(seen))
     assert set(wanted) <= set(seen)
     assert await call(erp, "count", entity="Drafts", filter=UNSYNCED) == 0
+
+
+async def test_a_row_read_again_is_there_only_while_the_filter_holds(erp: ServiceLayerConnector, call: Any) -> None:
+    query = erp.actions["query"]
+    params = query.params.model_validate({"entity": "Drafts", "filter": UNSYNCED})
+    assert query.reread is not None
+    row = await anext(await query.run(params))
+    again = await query.reread(params, row)
+    assert again is not None
+    assert again["DocEntry"] == row["DocEntry"]
+    await call(erp, "update", entity="Drafts", key=row["DocEntry"], values={"U_ISSYN": "Y"})
+    assert await query.reread(params, row) is None
 
 
 async def test_amounts_are_decimals_and_dates_text(erp: ServiceLayerConnector, call: Any) -> None:

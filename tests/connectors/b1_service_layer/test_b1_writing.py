@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -112,25 +112,6 @@ async def test_reconcile_looks_with_the_match_filter(stub: Any, connect: Any) ->
     assert several.reason_zh
     assert several.reason_en
     assert (await reconciled(connection, "create", **(params | {"match": " "}))).finding is Finding.UNCLEAR
-
-
-async def test_reconcile_gives_a_late_server_time(stub: Any, connect: Any) -> None:
-    """The row appears between the first look and the second, which waits until the attempt has settled."""
-    connection = await connect(settle=0.3)
-    looks = 0
-
-    async def late(request: web.Request) -> None:
-        nonlocal looks
-        if request.path.endswith("/Drafts"):
-            looks += 1
-            if looks == 2:
-                stub.sets["Drafts"] = [{"DocEntry": 1, "U_No": "x"}]
-
-    stub.before = late
-    fresh = Intent(started_at=datetime.now(UTC) - timedelta(seconds=0.2), document_key="5")
-    params = {"entity": "Drafts", "values": {}, "match": "U_No eq 'x'"}
-    assert (await reconciled(connection, "create", fresh, **params)).finding is Finding.FOUND
-    assert looks == 2
 
 
 async def test_reconcile_of_an_action_asks_about_this_row_only(stub: Any, connect: Any) -> None:

@@ -158,6 +158,15 @@ async def test_transfer_drafts_have_their_own_set(v1: httpx.AsyncClient) -> None
     assert (await v1.get("StockTransfers(1)")).json()["StockTransferLines"][0]["ItemCode"] == "R10001"
 
 
+async def test_a_transfer_among_the_other_drafts_becomes_a_transfer_too(v1: httpx.AsyncClient) -> None:
+    body = {"DocObjectCode": "67", "DocumentLines": [{"ItemCode": "R10001", "Quantity": 3, "WarehouseCode": "09"}]}
+    created = (await v1.post("Drafts", json=body)).json()
+    assert created["DocObjectCode"] == "oStockTransfer"
+    assert (await v1.post(f"Drafts({created['DocEntry']})/SaveDraftToDocument")).status_code == 204
+    line = (await v1.get("StockTransfers(1)")).json()["StockTransferLines"][0]
+    assert (line["ItemCode"], line["Quantity"], line["WarehouseCode"]) == ("R10001", 3.0, "09")
+
+
 async def test_a_draft_of_ones_own_can_be_submitted(v1: httpx.AsyncClient, simulator: B1Simulator) -> None:
     body = {"DocObjectCode": "1470000113", "DocumentLines": [{"ItemCode": "R10001", "Quantity": 1}]}
     created = (await v1.post("Drafts", json=body)).json()

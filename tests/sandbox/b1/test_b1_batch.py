@@ -66,8 +66,13 @@ async def test_a_change_set_is_atomic(v1: httpx.AsyncClient) -> None:
 
 
 async def test_reads_do_not_belong_into_a_change_set(v1: httpx.AsyncClient) -> None:
-    answer = await send(v1, change_set(part("GET", "/b1s/v1/Items('R10001')")))
-    assert 400 in [answer.status_code, *statuses(answer)]
+    answer = await send(
+        v1,
+        change_set(part("PATCH", "/b1s/v1/Items('R10001')", '{"User_Text":"x"}')),
+        change_set(part("GET", "/b1s/v1/Items('R10001')")),
+    )
+    assert answer.status_code == 400
+    assert (await v1.get("Items('R10001')")).json()["User_Text"] is None
 
 
 @pytest.mark.parametrize("line_end", ["\r\n", "\n"])

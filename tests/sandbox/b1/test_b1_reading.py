@@ -109,6 +109,8 @@ async def test_case_can_be_ignored(v1: httpx.AsyncClient) -> None:
         ("$select=ItemCode,Nonsense", -1000),
         ("$select=ItemPrices/Price", -1000),
         ("$top=many", -1000),
+        ("$top=²", -1000),
+        ("$filter=QuantityOnStock gt 1e", -1000),
         ("$expand=ItemPrices", 201),
     ],
 )
