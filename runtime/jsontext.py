@@ -15,7 +15,10 @@ def loads(text: bytes | str) -> Any:
 
     :raises ValueError: the text is not JSON (``msgspec.DecodeError`` is a ``ValueError``)
     """
-    return msgspec.json.Decoder(float_hook=Decimal).decode(text)
+    try:
+        return msgspec.json.Decoder(float_hook=Decimal).decode(text)
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
 
 
 def dumps(value: Any) -> bytes:

@@ -1,0 +1,259 @@
+"""Templates: mappings whose settings are declared, filled in to become a mapping of one's own.
+
+A template is a JSON file like a mapping, except that ``connections`` gives the connector kind that each role needs and
+``settings`` is a list of declarations. A setting of type ``duration`` may stand in a schedule (``"every": "{{
+settings.period }}"``): it is written into the schedule when the template is filled in, and is no setting any more then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from runtime.errors import BadMapping, IntegrationError
+from runtime.mapping import models
+from runtime.mapping.document import parse_json, parse_mapping
+from runtime.mapping.expressions import compile_value
+from runtime.mapping.transforms.common import truth
+from runtime.mapping.values import is_blank, shown, to_number, to_text
+
+__all__ = ["SettingDeclaration", "Template", "gallery", "instantiate", "load_template"]
+
+SettingType = Literal["text", "number", "boolean", "select", "entity", "field", "form", "expression", "duration"]
+
+_DURATION: Final = re.compile(r"[1-9][0-9]{0,4}(s|m|h|d|w|M)")
+#: A name goes into filters as it is: letters of any script, digits, underscores, and the @ of user-defined tables.
+_IDENTIFIER: Final = re.compile(r"@?[^\W\d]\w{0,99}")
+_SETTING: Final = re.compile(r"\{\{\s*settings\.(\w+)\s*\}\}")
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SettingDeclaration(_Declared):
+    """One thing that a consultant may have to change."""
+
+    name: models.Name
+    label: str
+    label_en: str
+    type: SettingType = "text"
+    #: Value where none is given; null = there is no sensible one.
+    default: Any = None
+    #: The values to choose from, for a ``select``.
+    options: tuple[str, ...] = ()
+    help: str = ""
+    help_en: str = ""
+    #: It cannot be left empty, and is asked for when a mapping is made.
+    required: bool = False
+
+
+class Template(_Declared):
+    """A mapping to be filled in."""
+
+    format: Literal[1] = 1
+    id: models.Identifier
+    version: int = Field(ge=1)
+    title: str
+    title_en: str
+    description: str = ""
+    description_en: str = ""
+    #: Role → connector kind, e.g. ``{"erp": "b1.service_layer"}``.
+    connections: dict[models.Name, str]
+    settings: tuple[SettingDeclaration, ...] = ()
+    timezone: str | None = None
+    #: As in a mapping, with ``{{ settings.… }}`` where a setting belongs.
+    flows: dict[models.Name, Any] = Field(min_length=1)
+
+
+def gallery() -> list[Template]:
+    """All templates that come with the product, sorted by id.
+
+    :raises BadMapping: a template file is wrong
+    """
+    found = [load_template(file) for file in _folder().iterdir() if file.name.endswith(".json")]
+    return sorted(found, key=lambda template: template.id)
+
+
+def load_template(file: Traversable) -> Template:
+    """Read one template.
+
+    :raises BadMapping: it is not a template
+    """
+    document = parse_json(file.read_bytes(), file.name)
+    try:
+        return Template.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(map(str, first["loc"]))
+        raise BadMapping(
+            f"模板的 {path} 不对：{first['msg']}", f"The template is wrong at {path}: {first['msg']}", where=file.name
+        ) from error
+
+
+def instantiate(
+    template: Template,
+    *,
+    id: str,
+    title: str,
+    connections: Mapping[str, str],
+    settings: Mapping[str, Any],
+) -> models.Mapping:
+    """A mapping of one's own.
+
+    :param connections: role → name of a connection
+    :param settings: name → value; text is converted to the declared type, an empty one gives way to the default
+    :raises BadMapping: a role or required setting is missing, a value does not fit, or a name is unknown; all at once
+    """
+    complaints = [
+        *_missing_roles(template, connections),
+        *_unknown(connections, template.connections, "连接角色", "connection role"),
+        *_unknown(settings, {declaration.name for declaration in template.settings}, "设置", "setting"),
+    ]
+    values: dict[str, Any] = {}
+    for declaration in template.settings:
+        given = settings.get(declaration.name)
+        value = declaration.default if is_blank(given) else given
+        try:
+            values[declaration.name] = _fitting(declaration, value)
+        except IntegrationError as error:
+            complaints.append(
+                (
+                    f"设置“{declaration.label}”（{declaration.name}）：{error.zh}",
+                    f"setting {declaration.label_en!r} ({declaration.name}): {error.en}",
+                )
+            )
+    if complaints:
+        raise BadMapping(
+            "；".join(zh for zh, _ in complaints), "; ".join(en for _, en in complaints), where=template.id
+        )
+    flows, consumed = _with_schedules(template.flows, values)
+    document: dict[str, Any] = {
+        "format": template.format,
+        "id": id,
+        "title": title or template.title,
+        "template": {"id": template.id, "version": template.version},
+        "connections": {role: connections[role] for role in template.connections},
+        "settings": {name: value for name, value in values.items() if name not in consumed},
+        "flows": flows,
+    }
+    if template.timezone is not None:
+        document["timezone"] = template.timezone
+    return parse_mapping(document, id)
+
+
+_Complaint = tuple[str, str]
+
+
+def _missing_roles(template: Template, connections: Mapping[str, str]) -> list[_Complaint]:
+    return [
+        (f"没有为角色 {role} 选择连接（{kind}）", f"no connection ({kind}) is chosen for the role {role}")
+        for role, kind in template.connections.items()
+        if is_blank(connections.get(role))
+    ]
+
+
+def _unknown(given: Mapping[str, Any], known: Any, zh: str, en: str) -> list[_Complaint]:
+    return [(f"模板没有{zh}“{name}”", f"the template has no {en} {name!r}") for name in given if name not in known]
+
+
+def _fitting(declaration: SettingDeclaration, value: Any) -> Any:
+    """The value in its declared type.
+
+    :raises IntegrationError: it does not fit
+    """
+    if is_blank(value):
+        if declaration.required:
+            raise BadMapping("必填", "it is required")
+        return "" if declaration.type not in ("number", "boolean") else None
+    return _TYPES[declaration.type](declaration, value)
+
+
+def _text(_declaration: SettingDeclaration, value: Any) -> str:
+    return to_text(value).strip()
+
+
+def _number(_declaration: SettingDeclaration, value: Any) -> int | Decimal:
+    return to_number(value)
+
+
+def _boolean(_declaration: SettingDeclaration, value: Any) -> bool:
+    return truth(value)
+
+
+def _select(declaration: SettingDeclaration, value: Any) -> str:
+    text = to_text(value)
+    if text not in declaration.options:
+        options = ", ".join(declaration.options)
+        raise BadMapping(f"{shown(text)} 不在可选值里：{options}", f"{shown(text)} is not one of: {options}")
+    return text
+
+
+def _identifier(_declaration: SettingDeclaration, value: Any) -> str:
+    text = to_text(value).strip()
+    if not _IDENTIFIER.fullmatch(text):
+        raise BadMapping(f"{shown(text)} 不是字段或实体的名称", f"{shown(text)} is not the name of a field or entity")
+    return text
+
+
+def _expression(_declaration: SettingDeclaration, value: Any) -> str:
+    text = to_text(value)
+    compile_value(text)
+    return text
+
+
+def _duration(_declaration: SettingDeclaration, value: Any) -> str:
+    text = to_text(value).strip()
+    if not _DURATION.fullmatch(text):
+        raise BadMapping(
+            f"{shown(text)} 不是时长，应写成 30s 5m 2h 1d 1w 1M",
+            f"{shown(text)} is not a duration, written as 30s 5m 2h 1d 1w 1M",
+        )
+    return text
+
+
+_TYPES: Final[dict[str, Callable[[SettingDeclaration, Any], Any]]] = {
+    "text": _text,
+    "number": _number,
+    "boolean": _boolean,
+    "select": _select,
+    "entity": _identifier,
+    "field": _identifier,
+    "form": _text,
+    "expression": _expression,
+    "duration": _duration,
+}
+
+
+def _with_schedules(flows: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """The flows with settings written into their schedules, and the names of those settings."""
+    consumed: set[str] = set()
+
+    def fill(text: Any) -> Any:
+        found = _SETTING.fullmatch(text) if isinstance(text, str) else None
+        if found is None or found[1] not in values:
+            return text
+        consumed.add(found[1])
+        return values[found[1]]
+
+    filled = {}
+    for name, flow in flows.items():
+        trigger = flow.get("trigger", {}) if isinstance(flow, dict) else {}
+        schedule = trigger.get("schedule") if isinstance(trigger, dict) else None
+        filled[name] = flow
+        if isinstance(schedule, dict):
+            filled[name] = {**flow, "trigger": {"schedule": {key: fill(text) for key, text in schedule.items()}}}
+    return filled, consumed
+
+
+def _folder() -> Traversable:
+    """Inside the installed package, or in the checkout it is installed from."""
+    packaged = files("runtime").joinpath("gallery")
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "mappings" / "templates"

@@ -1,0 +1,186 @@
+"""The gallery: templates are filled in, and what does not fit is named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from runtime.errors import BadMapping
+from runtime.mapping.check import ActionShape, check_mapping
+from runtime.mapping.document import dump_mapping, parse_mapping
+from runtime.mapping.expressions import compile_value
+from runtime.mapping.models import CallStep, IfStep, Mapping
+from runtime.mapping.templates import Template, gallery, instantiate, load_template
+
+CONNECTIONS = {"erp": "b1-demo", "oa": "dingtalk-demo"}
+
+
+@pytest.fixture
+def dingtalk() -> Template:
+    return next(template for template in gallery() if template.id == "dingtalk-approval-odata")
+
+
+def new(template: Template, **settings: Any) -> Mapping:
+    values = {"process_code": "PROC-1", **settings}
+    return instantiate(template, id="my-approval", title="我的审批", connections=CONNECTIONS, settings=values)
+
+
+def test_every_template_is_told_in_two_languages() -> None:
+    templates = gallery()
+    assert templates
+    for template in templates:
+        assert template.title != template.title_en
+        assert template.description
+        assert template.description_en
+        for setting in template.settings:
+            assert setting.label
+            assert setting.label_en
+            assert bool(setting.help) == bool(setting.help_en)
+
+
+def test_filled_in_it_is_a_mapping_fit_to_run(dingtalk: Template, actions: dict[str, dict[str, ActionShape]]) -> None:
+    mapping = new(dingtalk, period="5m", page_size="50")
+    assert mapping.template is not None
+    assert (mapping.template.id, mapping.template.version) == (dingtalk.id, dingtalk.version)
+    assert mapping.connections == CONNECTIONS
+    assert mapping.settings["page_size"] == 50
+    assert mapping.settings["mark"] == "U_ISSYN"
+    assert mapping.flows["submit"].trigger.schedule is not None
+    assert mapping.flows["submit"].trigger.schedule.every == "5m"
+    # It stands in the schedule now: two places for one thing would soon disagree.
+    assert "period" not in mapping.settings
+    problems = check_mapping(mapping, actions)
+    assert [(problem.level, problem.en) for problem in problems] == [("warning", "No field is mapped yet")]
+    assert parse_mapping(dump_mapping(mapping)) == mapping
+
+
+def test_every_setting_is_used(dingtalk: Template) -> None:
+    body = str(dingtalk.flows)
+    unused = [item.name for item in dingtalk.settings if f"settings.{item.name}" not in body]
+    # The three texts are chosen by the outcome: settings['status_' ~ event.outcome].
+    assert unused == ["status_agreed", "status_refused"]
+    assert "settings['status_' ~ event.outcome]" in body
+
+
+@pytest.mark.parametrize(("extra", "tail"), [("", ""), ("U_IsSubmit eq 'Y'", " and (U_IsSubmit eq 'Y')")])
+def test_the_filter(dingtalk: Template, extra: str, tail: str) -> None:
+    mapping = new(dingtalk, filter=extra, document_type="22'")
+    query = mapping.flows["submit"].steps[0]
+    assert isinstance(query, CallStep)
+    params = compile_value(query.with_)({"settings": mapping.settings})
+    assert params["filter"] == f"DocObjectCode eq '22''' and (U_ISSYN eq 'N' or U_ISSYN eq null){tail}"
+    assert params["page_size"] == 20
+
+
+@pytest.mark.parametrize(
+    ("outcome", "choice", "decided", "status"),
+    [
+        ("agreed", "refuse", True, "同意"),
+        ("refused", "refuse", True, "拒绝"),
+        ("withdrawn", "refuse", True, "已撤销"),
+        ("withdrawn", "status", False, "已撤销"),
+        ("refused", "status", True, "拒绝"),
+    ],
+)
+def test_the_verdict(dingtalk: Template, outcome: str, choice: str, decided: bool, status: str) -> None:
+    mapping = new(dingtalk, withdrawn=choice)
+    steps = mapping.flows["verdict"].steps
+    scope = {
+        "settings": mapping.settings,
+        "now": datetime(2026, 11, 23, 8, tzinfo=ZoneInfo("Asia/Shanghai")),
+        "event": {
+            "instance_id": "i-1",
+            "document": None,
+            "outcome": outcome,
+            "approver": "u1",
+            "finished_at": datetime(2026, 11, 22, 17, tzinfo=UTC),
+        },
+        "detail": {"remarks": None, "approver": "李娜"},
+        "draft": {"DocEntry": 7},
+    }
+    decide = steps[3]
+    assert isinstance(decide, IfStep)
+    assert compile_value(decide.if_)(scope) is decided
+    call = decide.then[0]
+    assert isinstance(call, CallStep)
+    params = compile_value(call.with_)(scope)
+    assert params["approved"] is (outcome == "agreed")
+    assert params["remarks"] == ("已撤销" if outcome == "withdrawn" else "")
+    update = steps[4]
+    assert isinstance(update, CallStep)
+    assert compile_value(update.with_)(scope)["values"] == {
+        "U_Approver": "李娜",
+        "U_ApprovalStatus": status,
+        "U_ApprovalDate": "2026-11-23",
+    }
+
+
+def test_everything_that_is_missing_or_wrong_is_named_at_once(dingtalk: Template) -> None:
+    with pytest.raises(BadMapping) as caught:
+        instantiate(
+            dingtalk,
+            id="x",
+            title="",
+            connections={"erp": "b1-demo", "aa": "y"},
+            settings={
+                "period": "soon",
+                "mark": "U_X eq 'N' or 1",
+                "page_size": "many",
+                "withdrawn": "maybe",
+                "colour": 1,
+            },
+        )
+    for text in ("oa", "'aa'", "'colour'", "process_code", "period", "mark", "page_size", "withdrawn"):
+        assert text in caught.value.en
+    assert "钉钉审批模板" in caught.value.zh
+
+
+def test_an_empty_setting_gives_way_to_the_default(dingtalk: Template) -> None:
+    assert new(dingtalk, mark=None, object=" ").settings["mark"] == "U_ISSYN"
+
+
+@pytest.mark.parametrize("name", ["U_单号", "@UDT", "CardCode"])
+def test_names_of_fields(dingtalk: Template, name: str) -> None:
+    assert new(dingtalk, key=name).settings["key"] == name
+
+
+@pytest.mark.parametrize("name", ["a b", "a'b", "a,b", "1a", "a/b", "a\nb"])
+def test_what_is_no_name_of_a_field(dingtalk: Template, name: str) -> None:
+    with pytest.raises(BadMapping):
+        new(dingtalk, key=name)
+
+
+def test_a_wrong_template_names_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "broken.json"
+    file.write_text('{"format": 1, "id": "x", "verson": 1}', encoding="utf-8")
+    with pytest.raises(BadMapping) as caught:
+        load_template(file)
+    assert caught.value.where == "broken.json"
+
+
+def test_all_types_of_settings(dingtalk: Template) -> None:
+    declared = [
+        {"name": "flag", "label": "开", "label_en": "On", "type": "boolean", "default": True},
+        {"name": "text", "label": "值", "label_en": "Value", "type": "expression", "default": "{{ now }}"},
+        {"name": "rate", "label": "率", "label_en": "Rate", "type": "number"},
+    ]
+    template = Template.model_validate(
+        {
+            **dingtalk.model_dump(exclude={"settings", "flows"}),
+            "settings": declared,
+            "flows": {"main": {"trigger": {"manual": {}}, "steps": []}},
+        }
+    )
+
+    def settings(**values: Any) -> dict[str, Any]:
+        return instantiate(template, id="x", title="", connections=CONNECTIONS, settings=values).settings
+
+    assert settings() == {"flag": True, "text": "{{ now }}", "rate": None}
+    assert settings(flag="N", rate="1.50")["flag"] is False
+    assert str(settings(rate="1.50")["rate"]) == "1.50"
+    with pytest.raises(BadMapping, match="text"):
+        settings(text="{{ 1 + }}")
