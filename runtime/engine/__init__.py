@@ -1,0 +1,1 @@
+"""Carrying out a flow: steps, effects ledger, preview."""

@@ -1,0 +1,340 @@
+"""A document's place in the ledger while it is carried out: the rules that keep an effect from happening twice."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Connection
+
+from runtime import jsontext
+from runtime.connectors.base import ActionParams, Effect, Finding, Intent, Reconciliation
+from runtime.engine.context import Call
+from runtime.errors import IntegrationError, OutcomeUnknown, RemoteFault, RetryLater, TimedOut
+from runtime.mapping.mapper import MappedForm
+from runtime.store.columns import utc_now
+from runtime.store.database import Database
+from runtime.store.ledger import Delivery, DeliveryState, EffectRecord, EffectState, save
+from runtime.store.runs import error_record
+
+__all__ = ["Document", "Place"]
+
+_OPEN_QUESTION = (EffectState.INTENT, EffectState.UNKNOWN)
+_FROM_LEDGER = "沿用台账中的结果 | taken from the ledger"
+_CHANGED_SINCE = "单据在该审批创建之后又有改动 | the document was changed after this was created"
+_ADOPTED = "对账找到，已采用 | found by reconciliation and adopted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What a document is called in the ledger, whatever its generation."""
+
+    mapping: str
+    flow: str
+    source: str
+    document_key: str
+
+
+class Document:
+    """One generation of one document.
+
+    The result of a ``create`` is committed before the next step begins. The result of an ``update`` is safe to lose
+    (the update is repeated then), so it is committed with whatever is written next.
+
+    :param standing: what the ledger holds of this generation, if anything
+    :param has_place: whether the flow has a step at a (static) place: what is recorded elsewhere is of an older version
+    :param settle: how long after its beginning a ``create`` without an answer may still take effect in the other system
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        place: Place,
+        key: Any,
+        *,
+        standing: Delivery | None,
+        generation: int = 1,
+        has_place: Callable[[str], bool],
+        settle: timedelta,
+    ) -> None:
+        self.place = place
+        self.generation = standing.generation if standing is not None else generation
+        self.state = standing.state if standing is not None else DeliveryState.OPEN
+        self._db = db
+        self._key = key
+        self._id = standing.id if standing is not None else None
+        self._effects = dict(standing.effects) if standing is not None else {}
+        self._unsaved: dict[str, EffectRecord] = {}
+        self._changes: dict[str, Any] = {}
+        self._saving = asyncio.Lock()
+        self._has_place = has_place
+        self._settle = settle
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something may have been created of which nothing is recorded."""
+        return self.state is DeliveryState.UNKNOWN or any(one.state in _OPEN_QUESTION for one in self._effects.values())
+
+    async def update(self, call: Call) -> Any:
+        """Make a call that is safe to repeat, unless its result is recorded."""
+        recorded = self._effects.get(call.step)
+        if recorded is not None and recorded.state is EffectState.DONE:
+            return await self._recorded(call, recorded)
+        started = utc_now()
+        result = await call.action.run(call.params)
+        record = EffectRecord(
+            step=call.step,
+            effect=Effect.UPDATE,
+            state=EffectState.DONE,
+            connection=call.connector.name,
+            action=call.action.name,
+            digest="",
+            result=result,
+            started_at=started,
+            finished_at=utc_now(),
+        )
+        self._note(record)
+        return result
+
+    async def create(self, call: Call) -> Any:
+        """Make a call that is not safe to repeat, unless the ledger or the other system shows that it was made.
+
+        :raises RetryLater: it cannot be judged yet; the intent stays recorded and the next tick looks again
+        :raises OutcomeUnknown: it cannot be judged at all; a person decides
+        """
+        recorded = self._effects.get(call.step)
+        if recorded is not None and recorded.state is EffectState.DONE:
+            return await self._recorded(call, recorded)
+        if recorded is not None and recorded.state in _OPEN_QUESTION:
+            found = await self._reconcile(call, recorded)
+            if found is not None:
+                return found.result
+        else:
+            await self._refuse_orphans(call)
+        request, digest = _sent(call)
+        intent = EffectRecord(
+            step=call.step,
+            effect=Effect.CREATE,
+            state=EffectState.INTENT,
+            connection=call.connector.name,
+            action=call.action.name,
+            digest=digest,
+            request=request,
+            started_at=utc_now(),
+        )
+        await self._commit(intent)
+        try:
+            result = await call.action.run(call.params)
+        except (OutcomeUnknown, TimedOut, RemoteFault) as error:
+            return await self._find_now(call, intent, error)
+        except IntegrationError:
+            # Refused, or never sent: nothing was created, and it may be sent again.
+            self._note(replace(intent, state=EffectState.ABSENT, request=None, finished_at=utc_now()))
+            raise
+        return (await self._done(intent, result)).result
+
+    def closing(
+        self, state: DeliveryState, *, error: IntegrationError | None = None, note: str = ""
+    ) -> partial[int] | None:
+        """The write that ends this document's turn, or None if it never had an effect."""
+        if self.state is DeliveryState.UNKNOWN or (state is DeliveryState.COMPLETE and self.unsettled):
+            state = self.state
+        changes: dict[str, Any] = {
+            "state": state,
+            "error": error_record(error) if error is not None else None,
+            "note": note,
+        }
+        if state is DeliveryState.COMPLETE:
+            changes["completed_at"] = utc_now()
+        elif state is DeliveryState.UNKNOWN:
+            changes = {}
+        if self._id is None and not self._unsaved:
+            return None
+        return self._save(changes, tuple(self._unsaved.values()))
+
+    async def _recorded(self, call: Call, recorded: EffectRecord) -> Any:
+        if (recorded.connection, recorded.action) != (call.connector.name, call.action.name):
+            await self._give_up(
+                recorded,
+                OutcomeUnknown(
+                    f"此步骤上次由连接 {recorded.connection} 的 {recorded.action} 完成，映射现在改为另一处",
+                    f"This step was done by {recorded.action} of {recorded.connection}; the mapping now calls another",
+                    where=call.step,
+                ),
+            )
+        changed = recorded.digest and recorded.digest != _sent(call)[1]
+        call.record.note = _CHANGED_SINCE if changed else _FROM_LEDGER
+        return recorded.result
+
+    async def _refuse_orphans(self, call: Call) -> None:
+        """A step that was renamed or moved must not create anew what it created under its old name."""
+        for one in self._effects.values():
+            if (
+                one.effect == Effect.CREATE
+                and one.state is not EffectState.ABSENT
+                and (one.connection, one.action) == (call.connector.name, call.action.name)
+                and not self._has_place(_static(one.step))
+            ):
+                await self._give_up(
+                    one,
+                    OutcomeUnknown(
+                        f"映射已修改：台账里步骤 {one.step} 的结果不再属于任何步骤",
+                        f"The mapping was changed: what is recorded for step {one.step} belongs to no step any more",
+                        where=call.step,
+                    ),
+                )
+
+    async def _find_now(self, call: Call, intent: EffectRecord, error: IntegrationError) -> Any:
+        """The answer was lost on the way: it may already be there to be found."""
+        reason = error
+        try:
+            answer = await self._look_for(call, intent)
+            if answer.finding is Finding.FOUND:
+                return (await self._adopt(call, intent, answer)).result
+        except IntegrationError as second:
+            reason = second
+        # Nothing but a finding counts so soon: the request may still be under way.
+        raise RetryLater(
+            "请求没有得到答复，暂时无法确认结果；台账已记录，下次运行先对账",
+            "No answer came and the outcome cannot be established yet; the next run looks for it first",
+            where=error.where or call.step,
+            code=error.code or reason.code,
+            remote=error.remote or reason.remote,
+        ) from error
+
+    async def _reconcile(self, call: Call, intent: EffectRecord) -> EffectRecord | None:
+        """Ask the other system; None = it is provably absent and may be sent."""
+        answer = await self._look_for(call, intent)
+        if answer.finding is Finding.FOUND:
+            return await self._adopt(call, intent, answer)
+        if intent.state is EffectState.INTENT and utc_now() - intent.started_at < self._settle:
+            raise RetryLater(
+                "上一次请求没有得到答复，对方可能仍在处理；稍后再核对",
+                "An earlier request got no answer and may still be under way; it is looked for again later",
+                where=call.step,
+            )
+        if answer.finding is Finding.ABSENT:
+            return None
+        error = OutcomeUnknown(
+            answer.reason_zh or "无法确认上一次请求是否成功",
+            answer.reason_en or "It cannot be established whether the earlier request succeeded",
+            where=call.step,
+        )
+        await self._give_up(intent, error)
+        return None
+
+    async def _look_for(self, call: Call, intent: EffectRecord) -> Reconciliation:
+        reconcile = call.action.reconcile
+        params = _as_sent(call, intent)
+        if reconcile is None or params is None:
+            return Reconciliation(
+                finding=Finding.UNCLEAR,
+                reason_zh="单据在请求之后被修改，原请求的内容未能保留，无法对账",
+                reason_en="The document was changed after the request, and what was sent is not known any more",
+            )
+        return await reconcile(params, Intent(started_at=intent.started_at, document_key=self.place.document_key))
+
+    async def _adopt(self, call: Call, intent: EffectRecord, answer: Reconciliation) -> EffectRecord:
+        call.record.note = _ADOPTED
+        return await self._done(intent, answer.result, adopted=True)
+
+    async def _done(self, intent: EffectRecord, result: Any, *, adopted: bool = False) -> EffectRecord:
+        found = result.get("instance_id") if isinstance(result, Mapping) else None
+        instance = "" if found is None else str(found)
+        record = replace(
+            intent,
+            state=EffectState.DONE,
+            request=None,
+            result=result,
+            instance_id=instance,
+            adopted=adopted,
+            finished_at=utc_now(),
+        )
+        if instance:
+            self._changes.update(connection=intent.connection, instance_id=instance)
+        await self._commit(record)
+        return record
+
+    async def _give_up(self, effect: EffectRecord, error: OutcomeUnknown) -> None:
+        self.state = DeliveryState.UNKNOWN
+        self._changes.update(state=DeliveryState.UNKNOWN, error=error_record(error))
+        state = effect.state if effect.state is EffectState.DONE else EffectState.UNKNOWN
+        await self._commit(replace(effect, state=state))
+        raise error
+
+    def _note(self, record: EffectRecord) -> None:
+        self._effects[record.step] = record
+        self._unsaved[record.step] = record
+
+    async def _commit(self, record: EffectRecord) -> None:
+        """Returns when the record, and everything noted before it, is safe."""
+        self._note(record)
+        async with self._saving:
+            unsaved = dict(self._unsaved)
+            self._id = await self._db.awrite(self._save({}, tuple(unsaved.values())))
+            for step, saved in unsaved.items():
+                if self._unsaved.get(step) is saved:
+                    del self._unsaved[step]
+
+    def _save(self, changes: Mapping[str, Any], effects: tuple[EffectRecord, ...]) -> partial[int]:
+        row = {**self._changes, **changes}
+        if self._id is not None:
+            row["id"] = self._id
+        else:
+            row = {
+                "mapping": self.place.mapping,
+                "flow": self.place.flow,
+                "source": self.place.source,
+                "document_key": self.place.document_key,
+                "generation": self.generation,
+                "document": self._key,
+                "state": DeliveryState.OPEN,
+                **row,
+            }
+        return partial(_write, row, effects)
+
+
+def _static(step: str) -> str:
+    """A step's place without the loop elements that lead to it: ``draft/lines[3]/oa.comment`` → ``draft/lines/…``."""
+    return re.sub(r"\[[^\]]*\]", "", step)
+
+
+def _write(row: Mapping[str, Any], effects: tuple[EffectRecord, ...], connection: Connection) -> int:
+    return save(connection, row, effects)
+
+
+def _sent(call: Call) -> tuple[bytes | None, str]:
+    """What a call sends, as JSON, and its hash."""
+    try:
+        text: bytes | None = jsontext.dumps(call.values)
+    except (TypeError, ValueError):
+        text = None
+    digest = hashlib.blake2b(text if text is not None else repr(call.values).encode(), digest_size=16).hexdigest()
+    return text, digest
+
+
+def _as_sent(call: Call, intent: EffectRecord) -> ActionParams | None:
+    """The params of the earlier attempt: looking for today's content would miss what was created from yesterday's."""
+    if _sent(call)[1] == intent.digest:
+        return call.params
+    if not isinstance(intent.request, Mapping):
+        return None
+    values = {name: _like(call.values.get(name), value) for name, value in intent.request.items()}
+    try:
+        return call.action.params.model_validate(values)
+    except ValidationError:
+        return None
+
+
+def _like(model: Any, value: Any) -> Any:
+    """A stored form gets the controls back that the mapping's form has."""
+    if isinstance(model, MappedForm) and isinstance(value, Mapping):
+        return MappedForm(value, model.controls)
+    return value

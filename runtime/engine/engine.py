@@ -1,0 +1,245 @@
+"""Carrying out a flow: from a request to a summary, with everything recorded on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from datetime import timedelta
+from functools import partial
+from typing import Any, Literal
+
+from runtime.engine.compiler import Compiled, compile_mapping
+from runtime.engine.context import Answer, Frame, Interrupted, Outcome, Run, Stopped
+from runtime.engine.each import unexpected
+from runtime.engine.live import Busy, Live
+from runtime.engine.lookup import Lookup
+from runtime.engine.pool import Pool
+from runtime.engine.records import StepRecords
+from runtime.engine.request import Cause, Counts, Progress, RunRequest, RunSummary
+from runtime.engine.steps import CompiledFlow
+from runtime.errors import BadMapping, IntegrationError, RetryLater
+from runtime.mapping.models import Mapping
+from runtime.store.columns import utc_now
+from runtime.store.database import Database
+from runtime.store.ledger import Delivery, DeliveryState, awaits_answer, close_delivery, find_instance, record_outcome
+from runtime.store.runs import finish_run, new_run_id, start_run
+
+__all__ = ["Cause", "Counts", "Engine", "Progress", "RunRequest", "RunSummary"]
+
+#: Mappings that are kept compiled.
+_KEPT = 64
+
+
+class Engine:
+    """Runs flows. One per process and event loop; any number of runs at a time.
+
+    :param settle: how long a ``create`` that got no answer may still be under way in the other system. Until then only
+        finding what it created counts, not finding it does not: nothing is sent again.
+    """
+
+    def __init__(self, db: Database, pool: Pool, *, settle: timedelta = timedelta(seconds=30)) -> None:
+        self._db = db
+        self._pool = pool
+        self._settle = settle
+        self._lookup = Lookup(db)
+        self._busy: Busy = {}
+        self._compiled: OrderedDict[int, tuple[Mapping, Compiled]] = OrderedDict()
+
+    async def run(self, mapping: Mapping, flow: str, request: RunRequest) -> RunSummary:
+        """Carry out a flow. What goes wrong in it stands in the summary and in the run's record.
+
+        Cancelling the task stops the run in good order: documents finish the step that they are at, none begins, the
+        run is recorded as ``stopped``; then the cancellation goes on. Cancelling once more breaks off.
+
+        :raises RetryLater: the state database cannot be used
+        """
+        run_id = request.run_id or new_run_id(utc_now())
+        asked: dict[str, Any] = {"input": dict(request.input)} if request.input else {}
+        if request.limit is not None:
+            asked["limit"] = request.limit
+        if request.only is not None:
+            asked["only"] = request.only
+        if request.event is not None:
+            asked["event"] = {"key": request.event.key, "instance_id": request.event.instance_id}
+        begin = partial(_start, run_id, mapping=mapping.id, flow=flow, cause=request.cause, request=asked)
+        await self._db.awrite(begin)
+        async with self._pool.lease() as lease:
+            live: Live | None = None
+            try:
+                compiled = self.compiled(mapping, flow)
+                live = Live(self._db, self._lookup, self._busy, has_place=compiled.has_place, settle=self._settle)
+                run = Run(mapping, flow, run_id=run_id, request=request, lease=lease, performer=live)
+            except IntegrationError as error:
+                return await self._finish(run_id, "failed", Counts(), error=error)
+            work = asyncio.create_task(self._carry_out(run, compiled, live), name=f"run {run_id}")
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                run.stopping = True
+                await work
+                raise
+
+    def compiled(self, mapping: Mapping, flow: str) -> CompiledFlow:
+        """A flow as closures; compiled once for each mapping object.
+
+        :raises BadMapping: there is no such flow, or the mapping is wrong
+        """
+        known = self._compiled.get(id(mapping))
+        if known is None or known[0] is not mapping:
+            known = (mapping, compile_mapping(mapping))
+            self._compiled[id(mapping)] = known
+            if len(self._compiled) > _KEPT:
+                self._compiled.popitem(last=False)
+        return find_flow(known[1], mapping, flow)
+
+    async def finish_pending(self, mapping: Mapping, connection: str, instance_id: str) -> Delivery | None:
+        """Have the write-back of the document that an approval belongs to finished, if it is not; returns the delivery.
+
+        The document's flow is run for this document alone; it takes from the ledger what is done already.
+
+        :param connection: where the approval lives
+        :raises RetryLater: the approval may be one that is being created at this moment, or the write-back fails
+        """
+        delivery = await self._db.aread(lambda state: find_instance(state, connection, instance_id))
+        if delivery is None:
+            if await self._db.aread(lambda state: awaits_answer(state, connection)):
+                raise RetryLater(
+                    "有审批正在创建、单号尚未记录，稍后再处理该结果",
+                    "An approval is being created whose id is not recorded yet; this verdict waits for it",
+                    where=f"{connection} {instance_id}",
+                )
+            return None
+        if delivery.mapping != mapping.id or delivery.state not in (DeliveryState.OPEN, DeliveryState.FAILED):
+            return delivery
+        if delivery.flow not in mapping.flows or delivery.source.startswith(_RUN_SOURCES):
+            return delivery
+        summary = await self.run(mapping, delivery.flow, RunRequest(cause="event", only=delivery.document_key))
+        if summary.error is not None:
+            raise summary.error
+        if summary.failed or summary.unknown or summary.state == "stopped":
+            raise RetryLater(
+                "该单据的回写尚未完成，稍后再处理审批结果",
+                "The write-back of this document is not finished; its verdict waits for it",
+                where=f"{delivery.mapping} {delivery.document_key}",
+            )
+        if not summary.total:
+            note = "已不在来源的待同步之列，视为已回写 | no longer waiting in the source: taken as written back"
+            await self._db.awrite(lambda state: close_delivery(state, delivery.id, note=note))
+        return delivery
+
+    async def _carry_out(self, run: Run, compiled: CompiledFlow, live: Live) -> RunSummary:
+        frame = Frame(run=run, prefix="", records=StepRecords(), answer=Answer())
+        started_at = utc_now()
+        error: IntegrationError | None = None
+        delivery: Delivery | None = None
+        note, stopped = "", False
+        try:
+            if run.request.event is not None:
+                delivery = await self._delivery_of(run)
+            key = run.request.document_key or (run.request.event.key if run.request.event is not None else "")
+            if key:
+                await live.open_run(frame, source=_run_source(run), key=key)
+            await compiled.run(frame, run.variables(delivery.document if delivery is not None else None))
+        except Stopped as reason:
+            note = reason.reason
+        except Interrupted:
+            stopped = True
+        except asyncio.CancelledError:
+            live.abandon(frame)
+            raise
+        except Exception as raised:
+            error = raised if isinstance(raised, IntegrationError) else unexpected(raised, run.mapping.id)
+        state = _state(run, error, stopped=stopped)
+        elapsed = round((utc_now() - started_at).total_seconds() * 1000)
+        outer = "done" if state == "succeeded" else "stopped" if stopped else "failed"
+        live.close(
+            frame,
+            Outcome(
+                state=outer,
+                position=0,
+                key="",
+                item=None,
+                started_at=started_at,
+                elapsed_ms=elapsed,
+                error=error,
+                note=note,
+            ),
+        )
+        try:
+            await live.drain()
+        except Exception as lost:
+            error = error or (lost if isinstance(lost, IntegrationError) else unexpected(lost, run.mapping.id))
+            state = "failed"
+        event = run.request.event
+        if state == "succeeded" and delivery is not None and event is not None and event.outcome is not None:
+            outcome, found = event.outcome.value, delivery.id
+            await self._db.awrite(lambda connection: record_outcome(connection, found, outcome))
+        return await self._finish(
+            run.run_id, state, Counts(**run.counts()), error=error, note=note, response=frame.answer.response
+        )
+
+    async def _delivery_of(self, run: Run) -> Delivery | None:
+        """The delivery that the event's approval belongs to, its write-back finished."""
+        event = run.request.event
+        if event is None or not event.instance_id:
+            return None
+        return await self.finish_pending(run.mapping, _event_connection(run), event.instance_id)
+
+    async def _finish(
+        self,
+        run_id: str,
+        state: Literal["succeeded", "partial", "failed", "stopped"],
+        counts: Counts,
+        *,
+        error: IntegrationError | None = None,
+        note: str = "",
+        response: Any = None,
+    ) -> RunSummary:
+        numbers = vars(counts)
+        await self._db.awrite(
+            lambda connection: finish_run(connection, run_id, state=state, counts=numbers, error=error, note=note)
+        )
+        return RunSummary(run_id=run_id, state=state, error=error, note=note, response=response, **numbers)
+
+
+def find_flow(compiled: Compiled, mapping: Mapping, flow: str) -> CompiledFlow:
+    """The flow of this name.
+
+    :raises BadMapping: there is none
+    """
+    if flow not in compiled:
+        raise BadMapping(
+            f"映射没有名为 {flow} 的流程（有：{'、'.join(compiled)}）",
+            f"The mapping has no flow {flow} (it has: {', '.join(compiled)})",
+            where=mapping.id,
+        )
+    return compiled[flow]
+
+
+#: Beginnings of ``source`` in the ledger for whole runs; every other one is a connection's documents.
+_RUN_SOURCES = ("event:", "run:")
+
+
+def _run_source(run: Run) -> str:
+    return f"event:{_event_connection(run)}" if run.request.event is not None else f"run:{run.request.cause}"
+
+
+def _event_connection(run: Run) -> str:
+    trigger = run.mapping.flows[run.flow].trigger.event
+    return run.request.connection or (run.connection_name(trigger.connection) if trigger is not None else "")
+
+
+def _start(run_id: str, connection: Any, **values: Any) -> None:
+    start_run(connection, run_id, **values)
+
+
+def _state(
+    run: Run, error: IntegrationError | None, *, stopped: bool
+) -> Literal["succeeded", "partial", "failed", "stopped"]:
+    if error is not None:
+        return "failed"
+    if stopped:
+        return "stopped"
+    if not (run.failed or run.unknown):
+        return "succeeded"
+    return "partial" if run.done or run.skipped else "failed"

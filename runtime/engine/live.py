@@ -1,0 +1,205 @@
+"""Carrying calls out for real: effects go through the ledger, every document leaves a record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+
+from runtime.connectors.base import Effect
+from runtime.engine.context import Call, Element, Frame, Origin, Outcome, Skipped, Variables
+from runtime.engine.document import Document, Place
+from runtime.engine.forms import check_forms
+from runtime.engine.lookup import Lookup
+from runtime.engine.records import StepRecord, pack_steps
+from runtime.errors import FixData, OutcomeUnknown
+from runtime.mapping.mapper import MappedForm, Mapper
+from runtime.store.database import Database
+from runtime.store.ledger import Delivery, DeliveryState
+from runtime.store.runs import add_documents, error_record
+
+__all__ = ["Busy", "Live"]
+
+#: Documents that are being worked on, in all runs of this process; the future ends when one is over.
+Busy = dict[Place, asyncio.Future[None]]
+
+
+class Live:
+    """The performer of a real run."""
+
+    def __init__(
+        self, db: Database, lookup: Lookup, busy: Busy, *, has_place: Callable[[str], bool], settle: timedelta
+    ) -> None:
+        self._db = db
+        self._lookup = lookup
+        self._busy = busy
+        self._has_place = has_place
+        self._settle = settle
+        self._writes: set[asyncio.Future[Any]] = set()
+        self._lost: BaseException | None = None
+
+    async def read(self, call: Call) -> Any:
+        """Make a call that changes nothing."""
+        return await call.action.run(call.params)
+
+    async def change(self, frame: Frame, call: Call) -> Any:
+        """Make a call that changes something, at most once per generation of the document."""
+        check_forms(call)
+        if frame.document is None:
+            return await call.action.run(call.params)
+        if call.action.effect is Effect.CREATE:
+            return await frame.document.create(call)
+        return await frame.document.update(call)
+
+    def map(self, frame: Frame, record: StepRecord, step: str, mapper: Mapper, scope: Variables) -> MappedForm:
+        """Fill a form."""
+        return mapper(scope)
+
+    async def open(self, frame: Frame, element: Element) -> Any:
+        """Begin a document: see :class:`~runtime.engine.context.Performer`."""
+        run = frame.run
+        place = Place(mapping=run.mapping.id, flow=run.flow, source=element.source, document_key=element.key_text)
+        await self._enter(place, wait=run.request.only is not None)
+        try:
+            standing = await self._lookup(place)
+            item, generation = element.item, 1
+            if standing is not None and standing.state is DeliveryState.COMPLETE:
+                item = await _read_again(element)
+                generation, standing = standing.generation + 1, None
+            frame.document = self._document(place, element.key, standing, generation)
+            frame.owns_document = True
+        except BaseException:
+            self._leave(place)
+            raise
+        return item
+
+    async def open_run(self, frame: Frame, *, source: str, key: str) -> None:
+        """Give a whole run its place in the ledger: repeated, it takes every recorded result from there."""
+        place = Place(mapping=frame.run.mapping.id, flow=frame.run.flow, source=source, document_key=key)
+        await self._enter(place, wait=True)
+        try:
+            frame.document = self._document(place, key, await self._lookup(place), 1)
+            frame.owns_document = True
+        except BaseException:
+            self._leave(place)
+            raise
+
+    def close(self, frame: Frame, outcome: Outcome) -> None:
+        """End a document; the write is queued and awaited at the end of the run."""
+        document = frame.document if frame.owns_document else None
+        closing = None
+        if document is not None:
+            closing = document.closing(_delivery_state(outcome), error=outcome.error, note=outcome.note)
+        row = None
+        if outcome.position or frame.records:
+            row = {
+                "run_id": frame.run.run_id,
+                "position": outcome.position,
+                "document": outcome.key,
+                "state": outcome.state,
+                "started_at": outcome.started_at,
+                "elapsed_ms": outcome.elapsed_ms,
+                "error": error_record(outcome.error) if outcome.error is not None else None,
+                "note": outcome.note,
+            }
+        write = self._db.begin_write(partial(_record, row, frame.records, closing))
+        self._writes.add(write)
+        write.add_done_callback(partial(self._written, document.place if document is not None else None))
+
+    def abandon(self, frame: Frame) -> None:
+        """The task of a document was cancelled: what is committed stands, the next tick goes on from there."""
+        if frame.document is not None and frame.owns_document:
+            self._leave(frame.document.place)
+
+    async def drain(self) -> None:
+        """Wait until everything is written.
+
+        :raises RetryLater: the state database could not be written
+        """
+        while self._writes:
+            await asyncio.wait(set(self._writes))
+        if self._lost is not None:
+            raise self._lost
+
+    def _written(self, place: Place | None, write: asyncio.Future[Any]) -> None:
+        self._writes.discard(write)
+        if not write.cancelled() and write.exception() is not None:
+            self._lost = write.exception()
+        if place is not None:
+            self._leave(place)
+
+    def _document(self, place: Place, key: Any, standing: Delivery | None, generation: int) -> Document:
+        if standing is not None and standing.state is DeliveryState.UNKNOWN:
+            error: Mapping[str, str] = standing.error or {}
+            raise OutcomeUnknown(
+                error.get("zh") or "上一次发送的结果未知，等待人工处理",
+                error.get("en") or "The outcome of an earlier attempt is unknown and waits for a person to decide",
+                where=place.document_key,
+            )
+        return Document(
+            self._db,
+            place,
+            key,
+            standing=standing,
+            generation=generation,
+            has_place=self._has_place,
+            settle=self._settle,
+        )
+
+    async def _enter(self, place: Place, *, wait: bool) -> None:
+        while place in self._busy:
+            if not wait:
+                raise Skipped("该单据正在处理中", "This document is being worked on already")
+            await asyncio.shield(self._busy[place])
+        self._busy[place] = asyncio.get_running_loop().create_future()
+
+    def _leave(self, place: Place) -> None:
+        over = self._busy.pop(place, None)
+        if over is not None and not over.done():
+            over.set_result(None)
+
+
+async def _read_again(element: Element) -> Any:
+    """A document that was delivered comes back: resubmitted, or is what was read out of date?"""
+    if element.origin is None:
+        return element.item
+    fresh = await _reread(element.origin, element)
+    if fresh is None:
+        raise Skipped(
+            "该单据已送达；来源返回的是过期数据，现已不在待同步之列",
+            "Already delivered; what the source returned was out of date, it no longer waits",
+        )
+    return fresh
+
+
+async def _reread(origin: Origin, element: Element) -> Any:
+    if origin.action.reread is not None:
+        return await origin.action.reread(origin.params, element.item)
+    rows = await origin.action.run(origin.params)
+    if not origin.action.streams:
+        return next((row for row in rows if element.key_of(row) == element.key_text), None)
+    async for row in rows:
+        if element.key_of(row) == element.key_text:
+            return row
+    return None
+
+
+def _delivery_state(outcome: Outcome) -> DeliveryState:
+    if outcome.state == "done":
+        return DeliveryState.COMPLETE
+    if outcome.state == "failed" and isinstance(outcome.error, FixData):
+        return DeliveryState.FAILED
+    return DeliveryState.OPEN
+
+
+def _record(
+    row: dict[str, Any] | None, steps: list[StepRecord], closing: partial[int] | None, connection: Connection
+) -> None:
+    if closing is not None:
+        closing(connection)
+    if row is not None:
+        add_documents(connection, [{**row, "steps": pack_steps(steps)}])

@@ -1,0 +1,175 @@
+"""The inbox: every verified event is stored before it is acknowledged, and worked off afterwards. Times are UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from runtime.connectors.base import Event, Outcome
+from runtime.errors import IntegrationError
+from runtime.store.columns import utc_now
+from runtime.store.runs import error_record
+from runtime.store.tables import inbox
+
+__all__ = [
+    "InboxEvent",
+    "claim_events",
+    "event_done",
+    "event_failed",
+    "insert_event",
+    "list_events",
+    "prune_events",
+    "release_events",
+    "retry_event",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboxEvent:
+    """A stored event; ``state`` is ``new working done failed``."""
+
+    id: int
+    connection: str
+    event: Event
+    state: str
+    #: How often it was taken up so far.
+    attempts: int
+    received_at: datetime
+    #: When a failed one is tried again; None = only by hand.
+    next_attempt_at: datetime | None
+    finished_at: datetime | None
+    #: See :func:`~runtime.store.runs.error_record`.
+    error: Mapping[str, Any] | None
+    note: str
+
+
+def insert_event(connection: Connection, name: str, event: Event) -> bool:
+    """Store an event of the connection ``name``; False if it is a redelivery of one that is here already."""
+    values = {
+        "connection": name,
+        "event_key": event.key,
+        "type": event.type,
+        "instance_id": event.instance_id,
+        "form": event.form,
+        "event": _dump(event),
+        "state": "new",
+        "received_at": utc_now(),
+    }
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(inbox).values(values).on_conflict_do_nothing(index_elements=["connection", "event_key"])
+    return connection.execute(statement.returning(inbox.c.id)).first() is not None
+
+
+def claim_events(connection: Connection, *, limit: int = 16) -> list[InboxEvent]:
+    """Take the oldest events that are due; nobody else gets them until they are done, failed or released."""
+    now = utc_now()
+    query = (
+        select(inbox)
+        .where(or_(inbox.c.state == "new", (inbox.c.state == "failed") & (inbox.c.next_attempt_at <= now)))
+        .order_by(inbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(query).all()
+    if rows:
+        ids = [row.id for row in rows]
+        connection.execute(
+            update(inbox).where(inbox.c.id.in_(ids)).values(state="working", attempts=inbox.c.attempts + 1)
+        )
+    return [_event(row, attempts=row.attempts + 1, state="working") for row in rows]
+
+
+def event_done(connection: Connection, event_id: int, *, note: str = "") -> None:
+    """Carried out, or nothing to do (``note`` says why)."""
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.id == event_id)
+        .values(state="done", finished_at=utc_now(), next_attempt_at=None, error=None, note=note)
+    )
+
+
+def event_failed(
+    connection: Connection, event_id: int, *, error: IntegrationError, next_attempt_at: datetime | None
+) -> None:
+    """Not carried out; it stays, and is tried again at ``next_attempt_at`` (None = only by hand)."""
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.id == event_id)
+        .values(state="failed", next_attempt_at=next_attempt_at, error=error_record(error))
+    )
+
+
+def retry_event(connection: Connection, event_id: int) -> bool:
+    """By hand: have a failed event tried again now; False if it is not a failed one."""
+    return bool(
+        connection.execute(
+            update(inbox)
+            .where(inbox.c.id == event_id, inbox.c.state == "failed")
+            .values(state="new", next_attempt_at=None)
+        ).rowcount
+    )
+
+
+def release_events(connection: Connection) -> int:
+    """Events that were being worked on when the process died are due again; returns how many.
+
+    Call it once after claiming the state.
+    """
+    return connection.execute(update(inbox).where(inbox.c.state == "working").values(state="new")).rowcount
+
+
+def list_events(
+    connection: Connection, *, states: Collection[str] = (), name: str | None = None, limit: int = 100, offset: int = 0
+) -> list[InboxEvent]:
+    """Newest first.
+
+    :param name: of this connection only
+    """
+    query = select(inbox).order_by(inbox.c.id.desc()).limit(limit).offset(offset)
+    if states:
+        query = query.where(inbox.c.state.in_(states))
+    if name is not None:
+        query = query.where(inbox.c.connection == name)
+    return [_event(row) for row in connection.execute(query)]
+
+
+def prune_events(connection: Connection, *, before: datetime, batch: int = 500) -> int:
+    """Delete up to ``batch`` events that were carried out before a moment; returns how many went.
+
+    Choose it well beyond the time in which the other system redelivers: a forgotten event would count as new.
+    """
+    old = select(inbox.c.id).where(inbox.c.state == "done", inbox.c.finished_at < before).limit(batch)
+    ids = list(connection.scalars(old))
+    if ids:
+        connection.execute(delete(inbox).where(inbox.c.id.in_(ids)))
+    return len(ids)
+
+
+def _dump(event: Event) -> dict[str, Any]:
+    return {**{field.name: getattr(event, field.name) for field in fields(event)}, "raw": dict(event.raw)}
+
+
+def _event(row: Row[Any], **changed: Any) -> InboxEvent:
+    stored = dict(row.event)
+    if stored["outcome"] is not None:
+        stored["outcome"] = Outcome(stored["outcome"])
+    if stored["finished_at"] is not None:
+        stored["finished_at"] = datetime.fromisoformat(stored["finished_at"])
+    values = {
+        "id": row.id,
+        "connection": row.connection,
+        "event": Event(**stored),
+        "state": row.state,
+        "attempts": row.attempts,
+        "received_at": row.received_at,
+        "next_attempt_at": row.next_attempt_at,
+        "finished_at": row.finished_at,
+        "error": row.error,
+        "note": row.note,
+    }
+    return InboxEvent(**{**values, **changed})

@@ -1,0 +1,221 @@
+"""The ledger: which document has become what on the other side, so that no effect happens twice. Times are UTC.
+
+A *delivery* is one generation of one document. Its *effects* are the calls that changed something, by the step that
+made them. Before a call that is not safe to repeat its intent is committed, after the answer the result; whoever finds
+an intent without a result must ask the other system before anything is sent again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, bindparam, exists, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from runtime.store.columns import utc_now
+from runtime.store.tables import deliveries, effects
+
+__all__ = [
+    "Delivery",
+    "DeliveryState",
+    "EffectRecord",
+    "EffectState",
+    "awaits_answer",
+    "close_delivery",
+    "find_instance",
+    "latest",
+    "list_deliveries",
+    "record_outcome",
+    "save",
+]
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    #: Under way, or interrupted: the next tick goes on after the last recorded effect.
+    OPEN = "open"
+    COMPLETE = "complete"
+    #: It cannot be established what happened: a person decides.
+    UNKNOWN = "unknown"
+    #: A step was refused: the next tick tries again, after the last recorded effect.
+    FAILED = "failed"
+    #: A person decided.
+    RESOLVED = "resolved"
+
+
+class EffectState(StrEnum):
+    """What is known about an effect."""
+
+    #: About to be sent, or sent; no answer is recorded.
+    INTENT = "intent"
+    DONE = "done"
+    #: It certainly did not happen: it may be sent.
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectRecord:
+    """One effect of a delivery; the fields are the columns of the table."""
+
+    step: str
+    effect: str
+    state: EffectState
+    #: Name of the connection, and ``role.action`` without the role.
+    connection: str
+    action: str
+    digest: str
+    #: What was sent (JSON values; ready JSON as ``bytes`` when writing); None once the answer is known.
+    request: Any = None
+    result: Any = None
+    instance_id: str = ""
+    adopted: bool = False
+    started_at: datetime
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One generation of one document."""
+
+    id: int
+    mapping: str
+    flow: str
+    source: str
+    document_key: str
+    generation: int
+    #: The key with its own type.
+    document: Any
+    state: DeliveryState
+    connection: str
+    instance_id: str
+    outcome: str
+    outcome_at: datetime | None
+    error: Mapping[str, Any] | None
+    note: str
+    opened_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    effects: Mapping[str, EffectRecord] = field(default_factory=dict)
+
+
+def latest(
+    connection: Connection, *, mapping: str, flow: str, source: str, keys: Collection[str]
+) -> dict[str, Delivery]:
+    """The newest generation of each of these documents, by document key, with its effects."""
+    query = (
+        select(deliveries)
+        .where(
+            deliveries.c.mapping == mapping,
+            deliveries.c.flow == flow,
+            deliveries.c.source == source,
+            deliveries.c.document_key.in_(keys),
+        )
+        .order_by(deliveries.c.generation)
+    )
+    newest = {row["document_key"]: row for row in connection.execute(query).mappings()}
+    return {one.document_key: one for one in _with_effects(connection, newest.values())}
+
+
+def save(connection: Connection, delivery: Mapping[str, Any], changed: Sequence[EffectRecord]) -> int:
+    """Write a delivery and those of its effects that changed; returns its id.
+
+    :param delivery: columns of the table; with ``id`` these columns of that delivery are changed, else it is new
+    """
+    now = utc_now()
+    delivery_id = delivery.get("id")
+    if delivery_id is None:
+        values = {**delivery, "opened_at": now, "updated_at": now}
+        delivery_id = connection.execute(_INSERT, values).scalar_one()
+    else:
+        values = {name: value for name, value in delivery.items() if name != "id"}
+        connection.execute(_UPDATE, {**values, "delivery_id": delivery_id, "updated_at": now})
+    if changed:
+        rows = [{"delivery_id": delivery_id, **vars(one)} for one in changed]
+        connection.execute(_UPSERT[connection.dialect.name], rows)
+    return int(delivery_id)
+
+
+def close_delivery(connection: Connection, delivery_id: int, *, note: str) -> None:
+    """Nothing is left to do for this delivery."""
+    now = utc_now()
+    values = {"state": DeliveryState.COMPLETE, "completed_at": now, "error": None, "note": note}
+    save(connection, {"id": delivery_id, **values}, ())
+
+
+def record_outcome(connection: Connection, delivery_id: int, outcome: str) -> None:
+    """A verdict flow has carried out how the approval ended."""
+    save(connection, {"id": delivery_id, "outcome": outcome, "outcome_at": utc_now()}, ())
+
+
+def find_instance(connection: Connection, name: str, instance_id: str) -> Delivery | None:
+    """Which delivery created this approval in the connection ``name``; None if none is known to have."""
+    query = (
+        select(deliveries)
+        .join(effects, effects.c.delivery_id == deliveries.c.id)
+        .where(effects.c.connection == name, effects.c.instance_id == instance_id)
+        .order_by(deliveries.c.id.desc())
+        .limit(1)
+    )
+    return next(iter(_with_effects(connection, connection.execute(query).mappings())), None)
+
+
+def awaits_answer(connection: Connection, name: str) -> bool:
+    """Whether in the connection ``name`` something is being created whose id is not known yet."""
+    query = exists().where(
+        effects.c.state == EffectState.INTENT,
+        effects.c.connection == name,
+        deliveries.c.id == effects.c.delivery_id,
+        deliveries.c.state.in_((DeliveryState.OPEN, DeliveryState.FAILED)),
+    )
+    return bool(connection.scalar(select(query)))
+
+
+def list_deliveries(
+    connection: Connection,
+    *,
+    states: Collection[str] = (),
+    mapping: str | None = None,
+    limit: int = 100,
+    offset: int = 0,
+) -> list[Delivery]:
+    """Last changed first, with their effects."""
+    query: Select[Any] = select(deliveries).order_by(deliveries.c.updated_at.desc(), deliveries.c.id.desc())
+    if states:
+        query = query.where(deliveries.c.state.in_(states))
+    if mapping is not None:
+        query = query.where(deliveries.c.mapping == mapping)
+    return _with_effects(connection, connection.execute(query.limit(limit).offset(offset)).mappings())
+
+
+def _with_effects(connection: Connection, rows: Iterable[RowMapping]) -> list[Delivery]:
+    found = list(rows)
+    by_delivery: dict[int, dict[str, EffectRecord]] = defaultdict(dict)
+    if found:
+        query = select(effects).where(effects.c.delivery_id.in_([row["id"] for row in found]))
+        for row in connection.execute(query).mappings():
+            values = dict(row)
+            delivery_id = values.pop("delivery_id")
+            values["state"] = EffectState(values["state"])
+            by_delivery[delivery_id][values["step"]] = EffectRecord(**values)
+    return [Delivery(**{**row, "state": DeliveryState(row["state"])}, effects=by_delivery[row["id"]]) for row in found]
+
+
+def _upsert(dialect: Any) -> Any:
+    statement = dialect.insert(effects)
+    changing = [column.name for column in effects.c if not column.primary_key]
+    return statement.on_conflict_do_update(
+        index_elements=["delivery_id", "step"], set_={name: statement.excluded[name] for name in changing}
+    )
+
+
+# Built once: every document writes three times, and building statements would cost more than carrying them out.
+_INSERT = insert(deliveries).returning(deliveries.c.id)
+_UPDATE = update(deliveries).where(deliveries.c.id == bindparam("delivery_id"))
+_UPSERT = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}

@@ -1,0 +1,1 @@
+"""Alembic environment of the state database; one file per revision in ``versions``."""

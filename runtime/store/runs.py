@@ -1,0 +1,278 @@
+"""Run records: what was carried out when, and each document's steps. Times are UTC.
+
+Every function works on a connection of :class:`~runtime.store.database.Database`, e.g.
+``db.read(lambda connection: list_runs(connection, mapping="…"))``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+
+from runtime.errors import IntegrationError
+from runtime.store.columns import utc_now
+from runtime.store.tables import run_documents, runs
+
+__all__ = [
+    "ACTIVE",
+    "RunDocument",
+    "RunInfo",
+    "add_documents",
+    "claim_queued",
+    "error_record",
+    "finish_run",
+    "get_run",
+    "list_run_documents",
+    "list_runs",
+    "mark_interrupted",
+    "prune_runs",
+    "queue_run",
+    "start_run",
+]
+
+_INSERT_DOCUMENT = insert(run_documents)
+#: States of a run that is not over.
+ACTIVE = ("queued", "running")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """One run; ``state`` is ``queued running succeeded partial failed stopped``."""
+
+    id: str
+    mapping: str
+    flow: str
+    cause: str
+    state: str
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    #: What it was asked for: ``input``, ``limit`` and whatever the service adds (inbox row, run that it retries).
+    request: Mapping[str, Any]
+    total: int
+    done: int
+    failed: int
+    skipped: int
+    unknown: int
+    #: See :func:`error_record`.
+    error: Mapping[str, Any] | None
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDocument:
+    """One document of a run (document '' = the steps outside ``each``); ``state`` is
+    ``done failed skipped unknown stopped``."""
+
+    run_id: str
+    position: int
+    document: str
+    state: str
+    started_at: datetime
+    elapsed_ms: int
+    error: Mapping[str, Any] | None
+    note: str
+    #: In order: ``step``, ``kind``, ``ms`` and, where there are any, ``input``, ``output``, ``error``, ``note``.
+    steps: Sequence[Mapping[str, Any]]
+
+
+def error_record(error: IntegrationError) -> dict[str, Any]:
+    """An error as it is stored: type, both sentences, place, the other system's code and text."""
+    return {
+        "type": type(error).__name__,
+        "zh": error.sentence("zh-CN"),
+        "en": error.sentence("en"),
+        "where": error.where,
+        "code": error.code,
+        "remote": error.remote,
+    }
+
+
+def new_run_id(now: datetime) -> str:
+    """Sorts by time and can be read out over the telephone."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+
+
+def queue_run(
+    connection: Connection, *, mapping: str, flow: str, cause: str, request: Mapping[str, Any] | None = None
+) -> str:
+    """Ask the live runtime for a run; returns its id."""
+    now = utc_now()
+    run_id = new_run_id(now)
+    connection.execute(
+        insert(runs).values(
+            id=run_id,
+            mapping=mapping,
+            flow=flow,
+            cause=cause,
+            state="queued",
+            queued_at=now,
+            request=dict(request or {}),
+        )
+    )
+    return run_id
+
+
+def claim_queued(connection: Connection, *, limit: int = 16) -> list[RunInfo]:
+    """Take the oldest queued runs; they are ``running`` from now on, and nobody else gets them."""
+    query = select(runs).where(runs.c.state == "queued").order_by(runs.c.queued_at).limit(limit)
+    rows = connection.execute(query.with_for_update(skip_locked=True)).all()
+    ids = [row.id for row in rows]
+    if ids:
+        connection.execute(update(runs).where(runs.c.id.in_(ids)).values(state="running", started_at=utc_now()))
+    return [_run(row) for row in rows]
+
+
+def start_run(
+    connection: Connection, run_id: str, *, mapping: str, flow: str, cause: str, request: Mapping[str, Any]
+) -> None:
+    """Record that a run begins, whether it was queued before or not."""
+    now = utc_now()
+    changed = connection.execute(
+        update(runs).where(runs.c.id == run_id).values(state="running", started_at=now)
+    ).rowcount
+    if not changed:
+        connection.execute(
+            insert(runs).values(
+                id=run_id,
+                mapping=mapping,
+                flow=flow,
+                cause=cause,
+                state="running",
+                queued_at=now,
+                started_at=now,
+                request=dict(request),
+            )
+        )
+
+
+def finish_run(
+    connection: Connection,
+    run_id: str,
+    *,
+    state: str,
+    counts: Mapping[str, int],
+    error: IntegrationError | None = None,
+    note: str = "",
+) -> None:
+    """Record the end.
+
+    :param counts: ``total done failed skipped unknown``
+    """
+    connection.execute(
+        update(runs)
+        .where(runs.c.id == run_id)
+        .values(
+            state=state,
+            finished_at=utc_now(),
+            error=error_record(error) if error is not None else None,
+            note=note,
+            **counts,
+        )
+    )
+
+
+def mark_interrupted(connection: Connection) -> int:
+    """Runs that still say ``running`` although no runtime works on this state: their process died. Returns how many.
+
+    Call it once after claiming the state, before the first run.
+    """
+    return connection.execute(
+        update(runs)
+        .where(runs.c.state == "running")
+        .values(state="stopped", finished_at=utc_now(), note="interrupted: the process ended")
+    ).rowcount
+
+
+def add_documents(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store document rows (columns of the table ``run_documents``)."""
+    connection.execute(_INSERT_DOCUMENT, rows)
+
+
+def list_runs(
+    connection: Connection,
+    *,
+    mapping: str | None = None,
+    flow: str | None = None,
+    states: Collection[str] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
+    text: str = "",
+    with_empty: bool = True,
+    limit: int = 100,
+    offset: int = 0,
+) -> list[RunInfo]:
+    """Newest first.
+
+    :param text: part of a run's id or note, or of the key of one of its documents
+    :param with_empty: whether to list runs that went well and found nothing to do
+    """
+    query = select(runs).order_by(runs.c.queued_at.desc(), runs.c.id.desc()).limit(limit).offset(offset)
+    if mapping is not None:
+        query = query.where(runs.c.mapping == mapping)
+    if flow is not None:
+        query = query.where(runs.c.flow == flow)
+    if states:
+        query = query.where(runs.c.state.in_(states))
+    if since is not None:
+        query = query.where(runs.c.queued_at >= since)
+    if until is not None:
+        query = query.where(runs.c.queued_at < until)
+    if text:
+        documents = select(run_documents.c.run_id).where(run_documents.c.document.contains(text, autoescape=True))
+        query = query.where(
+            or_(
+                runs.c.id.contains(text, autoescape=True),
+                runs.c.note.contains(text, autoescape=True),
+                runs.c.id.in_(documents),
+            )
+        )
+    if not with_empty:
+        query = query.where(or_(runs.c.total > 0, runs.c.state != "succeeded", runs.c.cause != "schedule"))
+    return [_run(row) for row in connection.execute(query)]
+
+
+def get_run(connection: Connection, run_id: str) -> RunInfo | None:
+    """One run, or None."""
+    row = connection.execute(select(runs).where(runs.c.id == run_id)).first()
+    return _run(row) if row is not None else None
+
+
+def list_run_documents(
+    connection: Connection, run_id: str, *, states: Collection[str] = (), limit: int = 200, offset: int = 0
+) -> list[RunDocument]:
+    """The documents of a run with their steps, in the order in which they were taken up."""
+    query = select(run_documents).where(run_documents.c.run_id == run_id).order_by(run_documents.c.position)
+    if states:
+        query = query.where(run_documents.c.state.in_(states))
+    found = []
+    for row in connection.execute(query.limit(limit).offset(offset)).mappings():
+        values = dict(row)
+        values["steps"] = values["steps"] or []
+        found.append(RunDocument(**values))
+    return found
+
+
+def prune_runs(connection: Connection, *, before: datetime, batch: int = 200) -> int:
+    """Delete up to ``batch`` runs that ended before a moment, with their documents; returns how many went."""
+    old = (
+        select(runs.c.id)
+        .where(runs.c.state.not_in(ACTIVE), runs.c.queued_at < before)
+        .order_by(runs.c.queued_at)
+        .limit(batch)
+    )
+    ids = list(connection.scalars(old))
+    if ids:
+        connection.execute(delete(runs).where(runs.c.id.in_(ids)))
+    return len(ids)
+
+
+def _run(row: Row[Any]) -> RunInfo:
+    values = {item.name: getattr(row, item.name) for item in fields(RunInfo)}
+    values["request"] = values["request"] or {}
+    return RunInfo(**values)

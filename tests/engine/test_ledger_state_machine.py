@@ -1,0 +1,230 @@
+"""Whatever ticks, crashes, lost answers, edits and resubmissions do, in any order: never two approvals, none lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from runtime.connectors.base import Event, Outcome
+from runtime.engine.engine import Engine, RunRequest
+from runtime.errors import IntegrationError, OutcomeUnknown, RemoteRefused, TimedOut
+from runtime.store.ledger import list_deliveries
+
+KEYS = range(1, 4)
+#: Where a process may die or an answer may get lost: (call, before or after it took effect).
+POINTS = [(name, moment) for name in ("oa.create_approval", "erp.update", "commit") for moment in ("before", "after")]
+
+
+class Death(BaseException):
+    """The process is gone: nothing that follows is carried out."""
+
+
+class DyingDatabase:
+    """Lets the process die before or after the n-th commit."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+        self.countdown: int | None = None
+        self.moment = "before"
+        self.dead = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    async def awrite(self, work: Any) -> Any:
+        return await self.begin_write(work)
+
+    def begin_write(self, work: Any) -> Any:
+        dying = False
+        if self.countdown is not None:
+            self.countdown -= 1
+            dying = self.countdown < 0
+        if self.dead or (dying and self.moment == "before"):
+            self.dead = True
+            raise Death
+        written = self.real.begin_write(work)
+        if not dying:
+            return written
+        self.dead = True
+
+        async def die() -> Any:
+            await written
+            raise Death
+
+        return asyncio.ensure_future(die())
+
+
+def machine(new_bench: Callable[[], Any]) -> type[RuleBasedStateMachine]:
+    class Ticks(RuleBasedStateMachine):
+        @initialize()
+        def start(self) -> None:
+            self.loop = asyncio.new_event_loop()
+            self.bench = new_bench()
+            self.world = self.bench.world
+            self.mapping = self.bench.mapping()
+            #: How often each document was submitted in B1.
+            self.submitted = dict.fromkeys(KEYS, 1)
+            for key in KEYS:
+                self.world.add(key, Name=f"d{key}-1")
+            self.verdicts = 0
+
+        def run(self, flow: str, request: RunRequest, db: Any = None) -> Any:
+            """One process's life: it runs the flow, and may die."""
+
+            async def life() -> Any:
+                engine = Engine(db or self.bench.db, self.bench.pool, settle=timedelta(0))
+                try:
+                    return await engine.run(self.mapping, flow, request)
+                except (Death, BaseExceptionGroup):
+                    return None
+                finally:
+                    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+                    for task in others:
+                        task.cancel()
+                    await asyncio.gather(*others, return_exceptions=True)
+
+            try:
+                return self.loop.run_until_complete(life())
+            except Death:
+                return None
+            finally:
+                self.quiet()
+                # What the dead process had queued either was committed or was not; both are allowed.
+                self.bench.db.write(lambda _connection: None)
+
+        def quiet(self) -> None:
+            self.world.before = self.world.after = lambda _name, _params: None
+
+        def arm(self, name: str, moment: str, nth: int, error: BaseException, db: Any = None) -> None:
+            """Have the n-th such call raise; with ``db``, nothing is committed from that moment on."""
+            left = [nth]
+
+            def hook(called: str, _params: Any) -> None:
+                if called == name:
+                    left[0] -= 1
+                    if left[0] == 0:
+                        if db is not None:
+                            db.dead = True
+                        raise error
+
+            setattr(self.world, moment, hook)
+
+        @rule()
+        def new_document(self) -> None:
+            key = len(self.world.drafts) + 1
+            self.submitted[key] = 1
+            self.world.add(key, Name=f"d{key}-1")
+
+        @rule()
+        def tick(self) -> None:
+            self.run("submit", RunRequest(cause="schedule"))
+
+        @rule(point=st.sampled_from(POINTS), nth=st.integers(1, 4))
+        def tick_that_dies(self, point: tuple[str, str], nth: int) -> None:
+            name, moment = point
+            db = DyingDatabase(self.bench.db)
+            if name == "commit":
+                db.countdown, db.moment = nth, moment
+            else:
+                self.arm(name, moment, nth, Death(), db)
+            self.run("submit", RunRequest(cause="schedule"), db)
+
+        @rule(
+            name=st.sampled_from(["oa.create_approval", "erp.update", "oa.reconcile"]),
+            moment=st.sampled_from(["before", "after"]),
+            nth=st.integers(1, 3),
+            error=st.sampled_from([OutcomeUnknown, TimedOut]),
+        )
+        def tick_with_a_lost_answer(self, name: str, moment: str, nth: int, error: type[IntegrationError]) -> None:
+            self.arm(name, moment, nth, error("没有答复", "No answer"))
+            self.run("submit", RunRequest(cause="schedule"))
+
+        @rule(name=st.sampled_from(["oa.create_approval", "erp.update"]), nth=st.integers(1, 3))
+        def tick_with_a_refusal(self, name: str, nth: int) -> None:
+            self.arm(name, "before", nth, RemoteRefused("拒绝", "Refused"))
+            self.run("submit", RunRequest(cause="schedule"))
+
+        @rule(key=st.sampled_from(KEYS))
+        def resubmit(self, key: int) -> None:
+            """A document that was written back is edited and submitted again in B1."""
+            row = self.world.drafts[key]
+            if row["Mark"] == "Y" and self.written_back(key):
+                self.submitted[key] += 1
+                row.update(Mark="N", Name=f"d{key}-{self.submitted[key]}")
+
+        @rule(key=st.sampled_from(KEYS))
+        def verdict(self, key: int) -> None:
+            """The OA reports the newest approval of a document, whether its write-back happened or not."""
+            mine = self.approvals(key)
+            if not mine:
+                return
+            self.verdicts += 1
+            event = Event(
+                key=f"v{self.verdicts}", type="approval.finished", instance_id=mine[-1], outcome=Outcome.AGREED
+            )
+            for _ in range(4):
+                summary = self.run("verdict", RunRequest(cause="event", event=event))
+                if summary is not None and summary.state == "succeeded":
+                    break
+                self.run("submit", RunRequest(cause="schedule"))
+            else:
+                raise AssertionError(summary)
+            assert self.world.drafts[key].get("Status") == "agreed"
+            del self.world.drafts[key]["Status"]
+
+        def approvals(self, key: int) -> list[str]:
+            names = [f"d{key}-{number}" for number in range(1, self.submitted[key] + 1)]
+            return [name for name, one in self.world.approvals.items() if one["values"]["名称"] in names]
+
+        def written_back(self, key: int) -> bool:
+            deliveries = self.bench.db.read(lambda state: list_deliveries(state, limit=1000))
+            newest = max(
+                (one for one in deliveries if one.document == key), key=lambda one: one.generation, default=None
+            )
+            return newest is not None and newest.state == "complete"
+
+        @invariant()
+        def never_two_approvals_for_one_submission(self) -> None:
+            names = [one["values"]["名称"] for one in self.world.approvals.values()]
+            assert len(names) == len(set(names)), names
+
+        @invariant()
+        def a_marked_document_carries_an_approval_of_its_own(self) -> None:
+            for key, row in self.world.drafts.items():
+                if row["Mark"] == "Y":
+                    assert row["Instance"] in self.approvals(key)
+
+        def teardown(self) -> None:
+            if not hasattr(self, "bench"):
+                return
+            try:
+                for _ in range(3):
+                    self.run("submit", RunRequest(cause="schedule"))
+                for key, row in self.world.drafts.items():
+                    assert row["Mark"] == "Y"
+                    assert len(self.approvals(key)) == self.submitted[key]
+            finally:
+                self.loop.close()
+                self.bench.db.close()
+
+    return Ticks
+
+
+def test_never_twice_and_never_lost(new_bench: Callable[[], Any]) -> None:
+    run_state_machine_as_test(
+        machine(new_bench),
+        settings=settings(
+            max_examples=40,
+            # A counterexample of twenty steps reads well enough, and shrinking it takes minutes.
+            phases=[Phase.reuse, Phase.generate],
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )
