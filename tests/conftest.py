@@ -6,6 +6,11 @@ import os
 import socket
 
 import pytest
+from hypothesis import settings
+
+# The machine that runs the tests may be busy: a slow example is no failure.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture

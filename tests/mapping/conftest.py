@@ -6,13 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from runtime.mapping.check import ActionShape
-
-# The machine that runs the tests may be busy: a slow example is no failure.
-settings.register_profile("mapping", deadline=None)
-settings.load_profile("mapping")
 
 #: role → action → (parameters, required, effect)
 _ACTIONS: dict[str, dict[str, tuple[str, str, str]]] = {

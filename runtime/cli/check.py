@@ -1,0 +1,117 @@
+"""``b1-runtime check``: is every mapping fit to run?"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runtime.cli.output import State, print_table, say
+from runtime.cli.workspace import Workspace, workspace_of
+
+if TYPE_CHECKING:
+    from runtime.engine.pool import ConnectorPool
+    from runtime.mapping.check import ActionShape
+    from runtime.mapping.folder import StoredMapping
+    from runtime.mapping.models import Mapping
+    from runtime.mapping.problems import Problem
+
+__all__ = ["check"]
+
+
+def check(
+    context: typer.Context,
+    mappings: Annotated[
+        list[str] | None,
+        typer.Argument(help="映射的 id 或文件；不给则检查全部 · Ids or files; none = all", metavar="[MAPPING]..."),
+    ] = None,
+) -> None:
+    """检查映射：格式、引用、必填控件、黄金用例；有错误时退出码为 1 · Check mappings; exit code 1 on any error."""
+    workspace = workspace_of(context)
+    stored, problems = _load(workspace, mappings or [])
+    problems += asyncio.run(_examine(workspace, stored))
+    for mapping in stored:
+        if not any(name == mapping.mapping.id for name, _ in problems):
+            say(f"✓ {mapping.mapping.id}")
+    if problems:
+        print_table(
+            ("映射 mapping", "级别 level", "位置 where", "问题 problem"),
+            [(name, State(p.level), p.where, f"{p.zh}\n{p.en}") for name, p in problems],
+        )
+    errors = sum(problem.level == "error" for _, problem in problems)
+    say(
+        f"{len(stored)} 个映射，{errors} 个错误，{len(problems) - errors} 个警告 · "
+        f"{len(stored)} mappings, {errors} errors, {len(problems) - errors} warnings"
+    )
+    if errors:
+        raise typer.Exit(1)
+
+
+def _load(workspace: Workspace, names: list[str]) -> tuple[list[StoredMapping], list[tuple[str, Problem]]]:
+    from runtime.errors import BadMapping, IntegrationError  # noqa: PLC0415
+    from runtime.mapping.problems import Problem  # noqa: PLC0415
+
+    if not names and not workspace.settings.mappings.is_dir():
+        raise BadMapping(
+            "映射目录不存在；请用 --mappings 指定",
+            "The folder of mappings does not exist; name it with --mappings",
+            where=str(workspace.settings.mappings),
+        )
+    stored: list[StoredMapping] = []
+    problems: list[tuple[str, Problem]] = []
+    for name in names or workspace.folder.ids():
+        try:
+            stored.append(workspace.mapping(name))
+        except IntegrationError as error:
+            problems.append((name, Problem("error", error.where or name, error.zh, error.en)))
+    return stored, problems
+
+
+async def _examine(workspace: Workspace, stored: list[StoredMapping]) -> list[tuple[str, Problem]]:
+    """Check each mapping against what its connections can do; without a state database only by itself."""
+    from runtime.engine.pool import ConnectorPool  # noqa: PLC0415
+    from runtime.mapping.check import check_mapping  # noqa: PLC0415
+
+    settings = workspace.settings
+    if not settings.state and not (settings.var / "state.db").exists():
+        say("还没有状态数据库，不检查连接 · There is no state database yet: connections are not checked")
+        return [(item.mapping.id, problem) for item in stored for problem in check_mapping(item.mapping, None)]
+    found: list[tuple[str, Problem]] = []
+    pool = ConnectorPool(workspace.connections)
+    try:
+        for item in stored:
+            shapes, problems = await _shapes(pool, item.mapping)
+            problems += check_mapping(item.mapping, shapes)
+            found += [(item.mapping.id, problem) for problem in problems]
+    finally:
+        await pool.aclose()
+    return found
+
+
+async def _shapes(
+    pool: ConnectorPool, mapping: Mapping
+) -> tuple[dict[str, dict[str, ActionShape]] | None, list[Problem]]:
+    """What the mapping's connections can do, by role; None as soon as one of them cannot be opened."""
+    from runtime.errors import IntegrationError  # noqa: PLC0415
+    from runtime.mapping.check import ActionShape  # noqa: PLC0415
+    from runtime.mapping.problems import Problem  # noqa: PLC0415
+
+    shapes: dict[str, dict[str, ActionShape]] = {}
+    problems: list[Problem] = []
+    for role, name in mapping.connections.items():
+        try:
+            connector = await pool.get(name)
+        except IntegrationError as error:
+            where = f"connections.{role} ({error.where or name})"
+            problems.append(Problem("error", where, error.zh, error.en))
+            continue
+        shapes[role] = {
+            action.name: ActionShape(
+                parameters=frozenset(action.params.model_fields),
+                required=frozenset(key for key, field in action.params.model_fields.items() if field.is_required()),
+                effect=action.effect.value,
+            )
+            for action in connector.actions.values()
+        }
+    return (None if problems else shapes), problems

@@ -1,0 +1,103 @@
+"""``b1-runtime templates``: the gallery, and new mappings from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runtime.cli.output import print_table, say
+from runtime.cli.workspace import Workspace, workspace_of
+
+if TYPE_CHECKING:
+    from runtime.mapping.templates import Template
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="模板：列出、从模板新建 · Templates: list, create a mapping from one",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command("list")
+def list_templates() -> None:
+    """列出模板及其设置 · List the templates and their settings."""
+    from runtime.mapping.templates import gallery  # noqa: PLC0415
+
+    rows = []
+    for template in gallery():
+        roles = ", ".join(f"{role}={kind}" for role, kind in template.connections.items())
+        names = ", ".join(
+            setting.name + ("*" if setting.required and setting.default is None else "")
+            for setting in template.settings
+        )
+        rows.append((template.id, f"{template.title}\n{template.title_en}", roles, names))
+    print_table(("模板 template", "名称 title", "连接 connections", "设置 settings（* 必填 required）"), rows)
+
+
+@app.command("new")
+def new(
+    context: typer.Context,
+    *,
+    template: Annotated[str, typer.Argument(help="模板的 id · Id of the template", metavar="TEMPLATE")],
+    mapping_id: Annotated[str, typer.Option("--id", help="新映射的 id · Id of the new mapping", metavar="ID")],
+    title: Annotated[str, typer.Option(help="新映射的名称 · Title of the new mapping")] = "",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="设置，可重复 · Setting, repeatable", metavar="NAME=VALUE")
+    ] = None,
+    connections: Annotated[
+        list[str] | None,
+        typer.Option("--connection", help="角色的连接，可重复 · Connection of a role, repeatable", metavar="ROLE=NAME"),
+    ] = None,
+) -> None:
+    """从模板新建一个映射，保存到映射目录 · Create a mapping from a template, in the folder of mappings."""
+    from runtime.mapping.templates import instantiate  # noqa: PLC0415
+
+    workspace = workspace_of(context)
+    chosen = _find(template)
+    mapping = instantiate(
+        chosen,
+        id=mapping_id,
+        title=title,
+        connections=_pairs(connections, "--connection"),
+        settings=_pairs(settings, "--set"),
+    )
+    _refuse_to_replace(workspace, mapping_id)
+    stored = workspace.folder.save(mapping, expected=None)
+    say(f"✓ {stored.path}")
+
+
+def _find(template_id: str) -> Template:
+    from runtime.errors import BadMapping  # noqa: PLC0415
+    from runtime.mapping.templates import gallery  # noqa: PLC0415
+
+    found = {template.id: template for template in gallery()}
+    if template_id not in found:
+        there = ", ".join(found)
+        raise BadMapping(
+            f"没有这个模板；现有：{there}", f"There is no such template; there are: {there}", where=template_id
+        )
+    return found[template_id]
+
+
+def _refuse_to_replace(workspace: Workspace, mapping_id: str) -> None:
+    from runtime.errors import BadMapping  # noqa: PLC0415
+
+    if mapping_id in workspace.folder.ids():
+        raise BadMapping(
+            "已有同名的映射，请换一个 id", "A mapping of this id exists already; choose another one", where=mapping_id
+        )
+
+
+def _pairs(texts: list[str] | None, option: str) -> dict[str, Any]:
+    from runtime.errors import BadMapping  # noqa: PLC0415
+
+    pairs: dict[str, Any] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise BadMapping("应写成 名称=值", "Write it as NAME=VALUE", where=f"{option} {text}")
+        pairs[name.strip()] = value
+    return pairs

@@ -1,0 +1,1 @@
+"""The long-running process: ASGI app, scheduler, inbox, metrics."""

@@ -1,0 +1,170 @@
+"""``/flows/{path}``: flows that another program calls and that answer at once, always in JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runtime import jsontext
+from runtime.engine.request import RunRequest, RunSummary
+from runtime.errors import BadMapping, FixData, IntegrationError, RequestRejected, RetryLater
+from runtime.mapping.models import Flow, Mapping
+from runtime.service.body import read_body
+from runtime.service.dispatcher import Dispatcher
+from runtime.service.live import LiveMappings
+from runtime.service.metrics import Metrics
+from runtime.store.appcodes import AppCodes
+
+__all__ = ["BODY_LIMIT", "HttpFlows"]
+
+log = structlog.get_logger(__name__)
+
+#: Bytes; a document with hundreds of lines is well below.
+BODY_LIMIT = 5_000_000
+_APPCODE = "x-apig-appcode"
+#: Headers that a mapping never sees: they carry credentials.
+_PRIVATE = {_APPCODE, "authorization", "cookie", "proxy-authorization"}
+#: Stands for addresses that do not exist: what a stranger makes up must not become a label.
+_NO_FLOW = "(none)"
+
+
+class HttpFlows:
+    """Finds the flow of an address, checks the caller's AppCode, carries the flow out, answers."""
+
+    def __init__(self, live: LiveMappings, dispatcher: Dispatcher, codes: AppCodes, metrics: Metrics) -> None:
+        self._live = live
+        self._dispatcher = dispatcher
+        self._codes = codes
+        self._metrics = metrics
+        self._flows: dict[str, tuple[Mapping, str]] = {}
+        #: Addresses that two flows claim: the first one (by mapping id) has it.
+        self.problems: dict[str, BadMapping] = {}
+        self.update()
+        live.on_change(self.update)
+
+    def update(self) -> None:
+        """Read the addresses of the mappings in force."""
+        flows: dict[str, tuple[Mapping, str]] = {}
+        self.problems = {}
+        for mapping, name, flow in self._live.flows():
+            if flow.trigger.http is None:
+                continue
+            path = flow.trigger.http.path
+            if path in flows:
+                owner, other = flows[path]
+                self.problems[f"{mapping.id}/{name}"] = BadMapping(
+                    f"地址 /flows/{path} 已被 {owner.id}/{other} 使用",
+                    f"The address /flows/{path} belongs to {owner.id}/{other} already",
+                    where=f"{mapping.id}/{name}",
+                )
+                log.error("address used twice", path=path, first=f"{owner.id}/{other}", second=f"{mapping.id}/{name}")
+                continue
+            flows[path] = (mapping, name)
+        self._flows = flows
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one call; never without an answer, never anything but JSON."""
+        path = request.path_params["path"]
+        label = path if path in self._flows else _NO_FLOW
+        try:
+            response = await self._answer(request, path)
+        except RequestRejected as error:
+            response = _error(error, error.status)
+        except IntegrationError as error:
+            response = _error(error, _status_of(error))
+        except Exception:
+            log.exception("flow broke down", path=label)
+            response = _error(IntegrationError("运行时内部错误", "Internal error of the runtime"), 500)
+        self._metrics.requests.labels(path=label, status=str(response.status_code)).inc()
+        return response
+
+    async def _answer(self, request: Request, path: str) -> Response:
+        found = self._flows.get(path)
+        if found is None:
+            raise RequestRejected("没有这个地址", "There is no such address", status=404)
+        mapping, name = found
+        given = request.headers.get(_APPCODE, "")
+        if not given or not await asyncio.to_thread(self._codes.accepts, mapping.id, name, given):
+            log.warning("caller refused", path=path, given=bool(given))
+            raise RequestRejected(
+                "缺少 AppCode 或 AppCode 不正确（请求头 X-Apig-AppCode）",
+                "The AppCode is missing or wrong (header X-Apig-AppCode)",
+                status=401,
+            )
+        _check_method(mapping.flows[name], request.method)
+        body = await _json_body(request)
+        summary = await self._dispatcher.run(
+            mapping,
+            name,
+            RunRequest(
+                cause="http",
+                request={
+                    "method": request.method,
+                    "path": path,
+                    "query": dict(request.query_params),
+                    "headers": {key: value for key, value in request.headers.items() if key not in _PRIVATE},
+                    "body": body,
+                },
+                input=body if isinstance(body, dict) else {},
+            ),
+        )
+        return _respond(summary)
+
+
+def _check_method(flow: Flow, method: str) -> None:
+    allowed = flow.trigger.http.methods if flow.trigger.http else ()
+    if method not in allowed:
+        names = ", ".join(allowed)
+        raise RequestRejected(f"请用 {names} 方法", f"Use the method {names}", where=method, status=405)
+
+
+async def _json_body(request: Request) -> Any:
+    content = await read_body(request, BODY_LIMIT)
+    if not content.strip():
+        return None
+    try:
+        return jsontext.loads(content)
+    except ValueError as error:
+        raise RequestRejected(
+            f"请求内容不是 JSON（{error}）", f"The request's body is not JSON ({error})", status=400
+        ) from None
+
+
+def _respond(summary: RunSummary) -> Response:
+    answer = summary.response
+    if answer is not None:
+        return _json(answer.body, int(answer.status), dict(answer.headers))
+    if summary.error is not None:
+        raise summary.error
+    ok = summary.state == "succeeded"
+    counts = {name: getattr(summary, name) for name in ("total", "done", "failed", "skipped", "unknown")}
+    return _json({"run": summary.run_id, "state": summary.state, **counts}, 200 if ok else 500, {})
+
+
+def _error(error: IntegrationError, status: int) -> Response:
+    body = {
+        "error": {
+            "type": type(error).__name__,
+            "message": error.sentence("zh-CN"),
+            "message_en": error.sentence("en"),
+            "where": error.where,
+            "code": error.code,
+            "remote": error.remote,
+        }
+    }
+    # A body that was not read to its end must not be taken for the next request.
+    return _json(body, status, {"Connection": "close"} if status in (401, 405, 408, 413) else {})
+
+
+def _status_of(error: IntegrationError) -> int:
+    if isinstance(error, FixData):
+        return 422
+    return 503 if isinstance(error, RetryLater) else 500
+
+
+def _json(body: Any, status: int, headers: dict[str, str]) -> Response:
+    return Response(jsontext.dumps(body), status_code=status, headers=headers, media_type="application/json")

@@ -1,0 +1,294 @@
+"""Working off the inbox: each event goes to the flows that wait for it, in order per approval, until it is done."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection, func, select, update
+
+from runtime.connectors.base import Event
+from runtime.engine.request import RunRequest, RunSummary
+from runtime.errors import FixSetup, IntegrationError, OutcomeUnknown, RetryLater
+from runtime.mapping.expressions import compile_value
+from runtime.mapping.models import Mapping
+from runtime.service.dispatcher import Dispatcher
+from runtime.service.live import LiveMappings
+from runtime.service.metrics import Metrics
+from runtime.store.database import Database
+from runtime.store.inbox import InboxEvent, claim_events, event_done, event_failed
+from runtime.store.tables import inbox
+
+__all__ = ["InboxWorkers", "Route", "Router"]
+
+log = structlog.get_logger(__name__)
+
+#: Events worked on at the same time.
+_CONCURRENCY = 8
+#: Seconds between two looks at the inbox when nothing announces an event (retries, events of before the start).
+_LOOK_EVERY = 1.0
+#: Seconds before an event is looked at again whose mapping is switched off or broken at the moment.
+_PARKED = timedelta(seconds=30)
+_FIRST_WAIT = timedelta(seconds=2)
+_LONGEST_WAIT = timedelta(minutes=10)
+#: A transient failure is tried again for so long; afterwards a person has to look.
+_GIVE_UP_AFTER = timedelta(days=3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One flow that waits for events; ``form`` None = every form."""
+
+    mapping: Mapping
+    flow: str
+    connection: str
+    type: str
+    form: str | None
+
+    def takes(self, connection: str, event: Event) -> bool:
+        """Whether the event is for this flow."""
+        return (
+            self.connection == connection and self.type == event.type and (self.form is None or self.form == event.form)
+        )
+
+
+class Router:
+    """Which flows an event goes to, by connection, type and form; built anew whenever a mapping changes."""
+
+    def __init__(self, live: LiveMappings) -> None:
+        self._live = live
+        self._active: list[Route] = []
+        self._paused: list[Route] = []
+        #: Flows whose trigger cannot be worked out: flow → the error.
+        self.problems: dict[str, IntegrationError] = {}
+        self.update()
+        live.on_change(self.update)
+
+    def update(self) -> None:
+        """Read the triggers of the mappings in force."""
+        self.problems = {}
+        self._active = self._routes(enabled=True)
+        self._paused = self._routes(enabled=False)
+
+    def flows_for(self, connection: str, event: Event) -> list[Route]:
+        """The flows that the event goes to now."""
+        return [route for route in self._active if route.takes(connection, event)]
+
+    def reason_to_wait(self, connection: str, event: Event) -> IntegrationError | None:
+        """Why an event that no active flow takes must be kept: a verdict is never dropped because of a typing error."""
+        for route in self._paused:
+            if route.takes(connection, event):
+                return FixSetup(
+                    "对应的映射已停用，事件保留到重新启用",
+                    "Its mapping is switched off; the event is kept until it is switched on",
+                    where=route.mapping.id,
+                )
+        broken = sorted([*self._live.without_good_version, *self.problems])
+        if broken:
+            return FixSetup(
+                "没有流程接收该事件，但有映射无法加载，事件保留到其修复",
+                "No flow takes this event, but a mapping cannot be loaded; the event is kept until it is repaired",
+                where=", ".join(broken),
+            )
+        return None
+
+    def _routes(self, *, enabled: bool) -> list[Route]:
+        routes = []
+        for mapping, name, flow in self._live.flows(enabled=enabled):
+            trigger = flow.trigger.event
+            if trigger is None:
+                continue
+            where = f"{mapping.id}/{name}"
+            try:
+                form = compile_value(trigger.form, where=where)({"settings": mapping.settings})
+            except IntegrationError as error:
+                self.problems[where] = error
+                log.error("trigger is wrong", flow=where, zh=error.sentence("zh-CN"), en=error.sentence("en"))
+                continue
+            routes.append(
+                Route(
+                    mapping=mapping,
+                    flow=name,
+                    connection=mapping.connections.get(trigger.connection, ""),
+                    type=trigger.type,
+                    form=None if form is None else str(form),
+                )
+            )
+        return routes
+
+
+class _Turn:
+    """Whose turn it is among the events of one approval."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.users = 0
+
+
+class InboxWorkers:
+    """Takes events out of the inbox and carries their flows out."""
+
+    def __init__(self, database: Database, router: Router, dispatcher: Dispatcher, metrics: Metrics) -> None:
+        self._database = database
+        self._router = router
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+        self._wake = asyncio.Event()
+        self._free = _CONCURRENCY
+        #: By connection and approval.
+        self._in_order: dict[tuple[str, str], _Turn] = {}
+
+    def wake(self) -> None:
+        """New events are there: look now."""
+        self._wake.set()
+
+    def try_again(self) -> None:
+        """A mapping changed: that may be just what failed events waited for."""
+        self._dispatcher.spawn(self._bring_forward(), name="failed events")
+
+    async def _bring_forward(self) -> None:
+        await self._database.awrite(_bring_forward)
+        self.wake()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                depth, due = await self._database.aread(_depth)
+                self._metrics.inbox.set(depth)
+                if due and self._free:
+                    await self._take()
+            except RetryLater as error:
+                log.warning("inbox cannot be read", reason=error.sentence("en"))
+            # Woken by a new event, and whenever a place becomes free.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY)
+
+    async def _take(self) -> None:
+        """Claim as many events as there are free places, and start them."""
+        claimed = await self._database.awrite(partial(claim_events, limit=self._free))
+        self._free -= len(claimed)
+        for item in claimed:
+            # Started in order of claiming, and a lock is fair: events of one approval keep their order.
+            self._dispatcher.spawn(self._handle(item), name=f"event {item.id}")
+
+    async def _handle(self, item: InboxEvent) -> None:
+        key = (item.connection, item.event.instance_id or item.event.key)
+        turn = self._in_order.setdefault(key, _Turn())
+        turn.users += 1
+        try:
+            async with turn.lock:
+                await self._work(item)
+        finally:
+            turn.users -= 1
+            if not turn.users:
+                del self._in_order[key]
+            self._free += 1
+            self.wake()
+
+    async def _work(self, item: InboxEvent) -> None:
+        routes = self._router.flows_for(item.connection, item.event)
+        if not routes:
+            await self._unclaimed(item)
+            return
+        if await self._database.aread(lambda connection: _earlier_waits(connection, item)):
+            error: IntegrationError = RetryLater(
+                "同一审批的前一个事件尚未处理完", "An earlier event of the same approval is not finished yet"
+            )
+            await self._failed(item, error, datetime.now(UTC) + _FIRST_WAIT)
+            return
+        for route in routes:
+            try:
+                request = RunRequest(cause="event", event=item.event, connection=item.connection)
+                summary = await self._dispatcher.run(route.mapping, route.flow, request)
+            except IntegrationError as raised:
+                await self._failed(item, raised, _next_attempt(item, raised))
+                return
+            failure = _failure(summary)
+            if failure is not None:
+                await self._failed(item, failure, _next_attempt(item, failure))
+                return
+        names = ", ".join(f"{route.mapping.id}/{route.flow}" for route in routes)
+        await self._database.awrite(lambda connection: event_done(connection, item.id, note=names))
+
+    async def _unclaimed(self, item: InboxEvent) -> None:
+        reason = self._router.reason_to_wait(item.connection, item.event)
+        if reason is not None:
+            await self._failed(item, reason, datetime.now(UTC) + _PARKED)
+            return
+        log.debug("event ignored", connection=item.connection, type=item.event.type, form=item.event.form)
+        note = f"ignored: no flow for {item.event.type} of form {item.event.form or '-'}"
+        await self._database.awrite(lambda connection: event_done(connection, item.id, note=note))
+
+    async def _failed(self, item: InboxEvent, error: IntegrationError, next_attempt_at: datetime | None) -> None:
+        log.warning(
+            "event not carried out",
+            connection=item.connection,
+            type=item.event.type,
+            instance=item.event.instance_id,
+            attempts=item.attempts,
+            next_attempt_at=next_attempt_at.isoformat() if next_attempt_at else "by hand",
+            zh=error.sentence("zh-CN"),
+            en=error.sentence("en"),
+        )
+        await self._database.awrite(
+            lambda connection: event_failed(connection, item.id, error=error, next_attempt_at=next_attempt_at)
+        )
+
+
+def _bring_forward(connection: Connection) -> None:
+    waiting = (inbox.c.state == "failed") & inbox.c.next_attempt_at.is_not(None)
+    connection.execute(update(inbox).where(waiting).values(next_attempt_at=datetime.now(UTC)))
+
+
+def _depth(connection: Connection) -> tuple[int, int]:
+    """How many events are not finished, and how many of them could be taken up now."""
+    state, parked = inbox.c.state, inbox.c.next_attempt_at
+    due = (state == "new") | ((state == "failed") & (parked <= datetime.now(UTC)))
+    unfinished = state.in_(("new", "working")) | ((state == "failed") & parked.is_not(None))
+    row = connection.execute(select(func.count(), func.count().filter(due)).select_from(inbox).where(unfinished)).one()
+    return row[0], row[1]
+
+
+def _earlier_waits(connection: Connection, item: InboxEvent) -> bool:
+    """Whether an older event of the same approval is still to be tried again."""
+    if not item.event.instance_id:
+        return False
+    query = select(inbox.c.id).where(
+        inbox.c.connection == item.connection,
+        inbox.c.instance_id == item.event.instance_id,
+        inbox.c.id < item.id,
+        inbox.c.state == "failed",
+        inbox.c.next_attempt_at.is_not(None),
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _next_attempt(item: InboxEvent, error: IntegrationError) -> datetime | None:
+    """When to try again; None = a person has to look first."""
+    now = datetime.now(UTC)
+    if not isinstance(error, RetryLater | FixSetup) or now - item.received_at > _GIVE_UP_AFTER:
+        return None
+    # A wrong password or a locked key is usually repaired within the day: the verdict must not be lost over it.
+    doubled: timedelta = _FIRST_WAIT * 2 ** min(item.attempts - 1, 20)
+    wait = min(doubled, _LONGEST_WAIT)
+    asked = error.retry_after if isinstance(error, RetryLater) else None
+    return now + max(wait, timedelta(seconds=asked or 0))
+
+
+def _failure(summary: RunSummary) -> IntegrationError | None:
+    """What kept the run from carrying the event out, or None."""
+    if summary.state == "succeeded":
+        return None
+    if summary.error is not None:
+        return summary.error
+    if summary.state == "stopped":
+        return RetryLater("运行被中断，稍后继续", "The run was interrupted; it goes on later")
+    if summary.unknown:
+        return OutcomeUnknown("结果未知，需要人工核实", "The outcome is unknown; a person has to look")
+    return IntegrationError("部分单据失败，详见运行记录", "Documents failed; see the run", where=summary.run_id)

@@ -1,0 +1,195 @@
+"""The service: every part of the long-running process, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from runtime.config import Settings
+from runtime.engine.engine import Engine
+from runtime.engine.pool import ConnectorPool
+from runtime.errors import IntegrationError
+from runtime.mapping.folder import MappingFolder
+from runtime.service.callbacks import Callbacks
+from runtime.service.dispatcher import Dispatcher
+from runtime.service.flows import HttpFlows
+from runtime.service.health import Health
+from runtime.service.inbox import InboxWorkers, Router
+from runtime.service.live import LiveMappings
+from runtime.service.manual import ManualQueue
+from runtime.service.metrics import Metrics
+from runtime.service.schedules import Schedules
+from runtime.store.appcodes import AppCodes
+from runtime.store.connections import ConnectionStore
+from runtime.store.database import Database
+from runtime.store.inbox import prune_events, release_events
+from runtime.store.live import save_live
+from runtime.store.runs import mark_interrupted, prune_runs
+from runtime.store.vault import Vault
+
+__all__ = ["Service"]
+
+log = structlog.get_logger(__name__)
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+#: Seconds between two signs of life in the state database.
+_HEARTBEAT = 5.0
+#: Seconds before a part that broke down is started again.
+_RESTART_AFTER = 1.0
+#: Seconds between two clean-ups.
+_CLEAN_UP = 3600.0
+_KEEP_RUNS = timedelta(days=90)
+#: Far beyond the time in which any platform redelivers an event.
+_KEEP_EVENTS = timedelta(days=180)
+
+
+class Service:
+    """Everything that runs beside each other in one event loop. Create it inside the loop, after claiming the state.
+
+    :param address: where it answers on this machine
+    """
+
+    def __init__(self, settings: Settings, database: Database, *, address: str) -> None:
+        self._database = database
+        self._address = address
+        vault = Vault(settings.key_file, settings.secret_key)
+        self._pool = ConnectorPool(ConnectionStore(database, vault))
+        self._metrics = Metrics()
+        self._live = LiveMappings(MappingFolder(settings.mappings), settings.mappings)
+        self._dispatcher = Dispatcher(Engine(database, self._pool), self._live, self._metrics)
+        self._schedules = Schedules(self._live, self._dispatcher)
+        self._router = Router(self._live)
+        self._workers = InboxWorkers(database, self._router, self._dispatcher, self._metrics)
+        self._live.on_change(self._workers.try_again)
+        self._queue = ManualQueue(database, self._live, self._dispatcher)
+        flows = HttpFlows(self._live, self._dispatcher, AppCodes(database, vault), self._metrics)
+        self._health = Health(
+            database=database,
+            live=self._live,
+            schedules=self._schedules,
+            router=self._router,
+            flows=flows,
+            metrics=self._metrics,
+        )
+        callbacks = Callbacks(database, self._pool, self._metrics, stored=self._workers.wake)
+        self.app = Starlette(
+            routes=[
+                Route("/callbacks/{connection}", callbacks.answer, methods=["GET", "POST"]),
+                Route("/flows/{path:path}", flows.answer, methods=_METHODS),
+                Route("/healthz", self._health.healthz),
+                Route("/readyz", self._health.readyz),
+                Route("/metrics", self._health.metrics),
+            ]
+        )
+        self._stop_watching = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._said: list[dict[str, Any]] = []
+
+    async def start(self) -> None:
+        """Load the mappings, put right what a crash left behind, start the workers and the clock."""
+        interrupted = await self._database.awrite(mark_interrupted)
+        released = await self._database.awrite(release_events)
+        if interrupted or released:
+            log.warning("the last process ended in the middle of its work", runs=interrupted, events=released)
+        await self._live.reload()
+        await self._beat()
+        self._schedules.start()
+        self._begin(lambda: self._live.watch(self._stop_watching), "watch mappings")
+        self._begin(self._workers.run, "inbox")
+        self._begin(self._queue.run, "queue")
+        self._begin(self._metrics.measure_lag, "event loop lag")
+        self._begin(self._keep_beating, "heartbeat")
+        self._begin(self._keep_clean, "clean-up")
+
+    def begin_stop(self) -> None:
+        """Take up nothing new; what runs stops after the step that it is at."""
+        self._health.stopping = True
+        self._schedules.stop()
+        self._dispatcher.begin_stop()
+        self._stop_watching.set()
+
+    def hurry(self) -> None:
+        """Do not wait any longer for what runs."""
+        self._dispatcher.break_off()
+
+    async def stop(self, limit: float) -> None:
+        """Let what runs come to its end for ``limit`` seconds, then end everything."""
+        self.begin_stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._dispatcher.finish(limit)
+        # Nothing is in hand any more: the next start takes these up without asking what happened.
+        await self._database.awrite(release_events)
+        await self._pool.aclose()
+
+    def _begin(self, part: Callable[[], Awaitable[None]], name: str) -> None:
+        self._tasks.append(asyncio.create_task(_keep_running(part, name), name=name))
+
+    async def _keep_beating(self) -> None:
+        while True:
+            await asyncio.sleep(_HEARTBEAT)
+            try:
+                await self._beat()
+            except IntegrationError as error:
+                log.warning("no sign of life could be written", reason=error.sentence("en"))
+
+    async def _beat(self) -> None:
+        """Say that we live, and what became of each mapping file."""
+        await asyncio.to_thread(self._database.heartbeat, url=self._address)
+        states = self._mapping_states()
+        if states != self._said:
+            await self._database.awrite(lambda connection: save_live(connection, states))
+            self._said = states
+
+    def _mapping_states(self) -> list[dict[str, Any]]:
+        problems = self._health.mapping_problems()
+        digests = self._live.digests
+        next_runs: dict[str, dict[str, datetime]] = {}
+        for job, when in self._schedules.next_runs().items():
+            mapping, _, flow = job.partition("/")
+            next_runs.setdefault(mapping, {})[flow] = when
+        return [
+            {
+                "mapping": name,
+                "digest": digests.get(name, ""),
+                "problems": problems.get(name, []),
+                "next_runs": next_runs.get(name, {}),
+            }
+            for name in sorted(digests.keys() | problems.keys())
+        ]
+
+    async def _keep_clean(self) -> None:
+        while True:
+            try:
+                await self._prune()
+            except IntegrationError as error:
+                log.warning("old records could not be removed", reason=error.sentence("en"))
+            await asyncio.sleep(_CLEAN_UP)
+
+    async def _prune(self) -> None:
+        now = datetime.now(UTC)
+
+        def work(connection: Connection) -> int:
+            return prune_runs(connection, before=now - _KEEP_RUNS) + prune_events(connection, before=now - _KEEP_EVENTS)
+
+        # In small bites: what is carried out meanwhile must not wait for a long transaction.
+        while await self._database.awrite(work):
+            log.debug("old records removed")
+
+
+async def _keep_running(part: Callable[[], Awaitable[None]], name: str) -> None:
+    """A part that breaks down is started again: the others depend on it."""
+    while True:
+        try:
+            return await part()
+        except Exception:
+            log.exception("a part of the runtime broke down and is started again", part=name)
+            await asyncio.sleep(_RESTART_AFTER)

@@ -1,0 +1,1 @@
+"""The low-code mapping studio (Streamlit)."""

@@ -1,0 +1,1 @@
+"""Creating, editing and testing connections."""

@@ -1,0 +1,203 @@
+"""What the drag component shows: source fields with labels and samples, target controls, and notes on the links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from runtime import jsontext
+from runtime.connectors.base import SourceField
+from runtime.mapping.dictionary import field_names
+from runtime.mapping.forms import Control, ControlType
+from studio.designer.desk import Desk, encode
+from studio.designer.links import Board, Link, Place
+
+__all__ = ["Field", "Group", "notes", "payload", "source_groups", "target_groups"]
+
+_SAMPLE: Final = 60
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One row of either side."""
+
+    name: str
+    label: str = ""
+    type: str = "text"
+    #: A source's value in the first row that has one.
+    sample: str = ""
+    #: A target's options, for the eye.
+    hint: str = ""
+    required: bool = False
+    settable: bool = True
+    #: A link names it, but the system does not know it (any more).
+    missing: bool = False
+    #: Worth showing before the hundreds of fields that nobody uses.
+    usual: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The header (empty name), a detail collection or a table."""
+
+    name: str
+    label: str
+    fields: tuple[Field, ...]
+
+
+def source_groups(
+    entity: str,
+    fields: Iterable[SourceField],
+    rows: Sequence[Row],
+    board: Board,
+    *,
+    header_label: str,
+    everything: bool = False,
+) -> list[Group]:
+    """Header and detail collections of an entity.
+
+    :param fields: from the catalog; without it, what the rows and the links name is shown
+    :param everything: also fields without a value, a name in the dictionary or a link
+    """
+    linked = {item.source for item in board.links.values() if item.source is not None}
+    groups: dict[str, dict[str, Field]] = {"": {}}
+    for field in fields:
+        place = Place(field.group, field.name)
+        names = field_names(entity, *place)
+        usual = bool(names) or field.custom or place in linked
+        label = field.label or (names[0] if names else "")
+        groups.setdefault(field.group, {})[field.name] = Field(
+            name=field.name, label=label, type=field.type, usual=usual
+        )
+    known = any(groups.values())
+    _add_samples(entity, groups, rows)
+    for place in sorted(linked):
+        group = groups.setdefault(place.group, {})
+        if place.name not in group:
+            names = field_names(entity, *place)
+            group[place.name] = Field(name=place.name, label=names[0] if names else "", missing=known)
+    return [
+        Group(name=name, label=_group_label(entity, name) or header_label, fields=shown)
+        for name, members in groups.items()
+        if (shown := tuple(field for field in members.values() if everything or field.usual)) or not name
+    ]
+
+
+def _group_label(entity: str, name: str) -> str:
+    return next(iter(field_names(entity, "", name)), name)
+
+
+def _add_samples(entity: str, groups: dict[str, dict[str, Field]], rows: Sequence[Row]) -> None:
+    known = any(groups.values())
+    for row in rows:
+        for name, value in row.items():
+            if isinstance(value, list):
+                for line in value:
+                    if isinstance(line, Mapping):
+                        _add_sample(entity, groups, Place(name, ""), line, known)
+        _add_sample(entity, groups, Place("", ""), row, known)
+
+
+def _add_sample(entity: str, groups: dict[str, dict[str, Field]], at: Place, row: Row, known: bool) -> None:
+    group = groups.setdefault(at.group, {})
+    for name, value in row.items():
+        if isinstance(value, (list, Mapping)) or "." in name:
+            continue
+        old = group.get(name)
+        if old is None:
+            if known and at.group in groups and not name.startswith("U_"):
+                continue
+            names = field_names(entity, at.group, name)
+            old = Field(name=name, label=names[0] if names else "", type=_type_of(value))
+        if not old.sample:
+            text = _text(value)
+            old = replace(old, sample=text, usual=old.usual or bool(text))
+        group[name] = old
+
+
+def target_groups(controls: Sequence[Control], board: Board, *, header_label: str) -> list[Group]:
+    """The form's controls and its tables; without a snapshot, what the links name."""
+    header: dict[str, Field] = {}
+    tables: dict[str, dict[str, Field]] = {}
+    for name, control in _named(controls):
+        if control.type is ControlType.TABLE:
+            tables[name] = {column: _target(column, child) for column, child in _named(control.children)}
+        else:
+            header[name] = _target(name, control)
+    for target in board.links:
+        group = tables.setdefault(target.group, {}) if target.group else header
+        group.setdefault(target.name, Field(name=target.name, missing=bool(controls)))
+    groups = [Group(name="", label=header_label, fields=tuple(header.values()))]
+    return groups + [Group(name=name, label=name, fields=tuple(rows.values())) for name, rows in tables.items()]
+
+
+def notes(board: Board, describe: Callable[[Link], str]) -> list[dict[str, Any]]:
+    """A short text for each target whose link is more than a line."""
+    return [
+        {"target": encode(target), "text": describe(item)}
+        for target, item in board.links.items()
+        if item.source is None or item.through
+    ]
+
+
+def payload(
+    desk: Desk,
+    sources: Sequence[Group],
+    targets: Sequence[Group],
+    *,
+    marks: Sequence[Mapping[str, Any]],
+    texts: Mapping[str, str],
+    height: int,
+) -> dict[str, Any]:
+    """The component's data: within an epoch it changes only when a person would see a difference."""
+    return {
+        "doc": desk.doc,
+        "epoch": desk.epoch,
+        "seen": desk.seen,
+        "handled": desk.handled,
+        "links": [{"target": encode(target), "source": encode(source)} for target, source in desk.base.items()],
+        "sources": [_group(group, ("label", "type", "sample", "missing")) for group in sources],
+        "targets": [_group(group, ("label", "type", "hint", "required", "settable", "missing")) for group in targets],
+        "notes": list(marks),
+        "texts": dict(texts),
+        "height": height,
+    }
+
+
+def _group(group: Group, keys: Sequence[str]) -> dict[str, Any]:
+    fields = [{"name": field.name, **{key: getattr(field, key) for key in keys}} for field in group.fields]
+    return {"name": group.name, "label": group.label, "fields": fields}
+
+
+def _named(controls: Sequence[Control]) -> list[tuple[str, Control]]:
+    labels = [control.label for control in controls]
+    return [(c.label if c.label and labels.count(c.label) == 1 else c.id, c) for c in controls]
+
+
+def _target(name: str, control: Control) -> Field:
+    hint = " / ".join(option.label for option in control.options) or control.unit or control.format
+    return Field(
+        name=name,
+        label=control.label,
+        type=control.type.value,
+        hint=hint,
+        required=control.required,
+        settable=control.type is not ControlType.NOTE,
+    )
+
+
+def _text(value: Any) -> str:
+    if value is None or value == "":
+        return ""
+    text = value if isinstance(value, str) else jsontext.dumps(value).decode()
+    return text if len(text) <= _SAMPLE else f"{text[: _SAMPLE - 1]}…"
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    return "text" if isinstance(value, str) or value is None else "decimal"

@@ -1,0 +1,80 @@
+"""A filled form as the approver will see it, as HTML without scripts; every text from outside is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any, Final
+
+from runtime import jsontext
+from runtime.mapping.forms import Control, ControlType
+
+__all__ = ["form_html"]
+
+_STYLE: Final = """
+<style>
+.b1-form { max-width: 640px; border: 1px solid rgba(128,128,128,.28); border-radius: 12px; overflow: hidden;
+  font-size: 14px; }
+.b1-form header { padding: 12px 18px; font-weight: 600; background: rgba(31,111,235,.08); }
+.b1-form dl { margin: 0; padding: 6px 18px; display: grid; grid-template-columns: minmax(90px, 30%) 1fr; }
+.b1-form dt, .b1-form dd { margin: 0; padding: 7px 0; border-bottom: 1px solid rgba(128,128,128,.14);
+  overflow-wrap: anywhere; }
+.b1-form dt { color: rgba(128,128,128,1); }
+.b1-form dd { white-space: pre-wrap; }
+.b1-form .bad { color: #c2410c; }
+.b1-form .star { color: #d1242f; }
+.b1-form h4 { margin: 0; padding: 10px 18px 4px; font-size: 13px; }
+.b1-form .scroll { overflow-x: auto; padding: 0 18px 14px; }
+.b1-form table { border-collapse: collapse; width: 100%; font-size: 13px; }
+.b1-form th, .b1-form td { border: 1px solid rgba(128,128,128,.22); padding: 5px 8px; text-align: left; }
+.b1-form th { background: rgba(128,128,128,.08); font-weight: 500; white-space: nowrap; }
+</style>
+"""
+
+
+def form_html(
+    title: str, form: Mapping[str, Any], controls: Mapping[str, Control], wrong: Sequence[str], empty: str
+) -> str:
+    """The form with its values.
+
+    :param form: control as the mapping names it → value; a table's value is a list of rows
+    :param controls: the same names → controls, where a snapshot knows them
+    :param wrong: names of controls with a failure; they are marked
+    :param empty: text for a value that is not there
+    """
+    header, tables = [], []
+    for name, value in form.items():
+        control = controls.get(name)
+        if isinstance(value, list) and (control is None or control.type is ControlType.TABLE):
+            tables.append(_table(name, value, control))
+        else:
+            header.append(_line(name, value, control, name in wrong, empty))
+    body = f"<dl>{''.join(header)}</dl>" if header else ""
+    return f'{_STYLE}<article class="b1-form"><header>{escape(title)}</header>{body}{"".join(tables)}</article>'
+
+
+def _line(name: str, value: Any, control: Control | None, bad: bool, empty: str) -> str:
+    star = '<span class="star">*</span>' if control is not None and control.required else ""
+    label = escape(control.label if control is not None and control.label else name)
+    shown = escape(_text(value)) or f"<i>{escape(empty)}</i>"
+    return f"<dt>{label}{star}</dt><dd{' class=bad' if bad else ''}>{shown}</dd>"
+
+
+def _table(name: str, rows: Sequence[Any], control: Control | None) -> str:
+    columns = list(dict.fromkeys(key for row in rows if isinstance(row, Mapping) for key in row))
+    children = {key: child for child in (control.children if control else ()) for key in (child.id, child.label)}
+    head = "".join(f"<th>{escape(children[key].label if key in children else key)}</th>" for key in columns)
+    lines = "".join(
+        f"<tr>{''.join(f'<td>{escape(_text(row.get(key)))}</td>' for key in columns)}</tr>"
+        for row in rows
+        if isinstance(row, Mapping)
+    )
+    label = control.label if control is not None and control.label else name
+    table = f'<div class="scroll"><table><tr>{head}</tr>{lines}</table></div>'
+    return f"<h4>{escape(label)}（{len(rows)}）</h4>{table}"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else jsontext.dumps(value).decode()

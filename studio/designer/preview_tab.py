@@ -1,0 +1,186 @@
+"""Preview: real rows, exactly what each would send, and the form as the approver will see it. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from runtime import jsontext
+from runtime.connectors.base import WireRequest
+from runtime.engine.preview import Preview, PreviewDocument, Sent, preview
+from runtime.mapping.document import parse_mapping
+from runtime.mapping.mapper import FieldTrace
+from studio.designer.design import Design
+from studio.designer.document import Json, with_query
+from studio.designer.form_view import form_html
+from studio.i18n import language, plain, t
+from studio.text import pretty
+from studio.workspace import explain, explained, workspace
+
+__all__ = ["show"]
+
+_SHOWN: Final = "designer_preview"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A preview, and the document that it is true of."""
+
+    document: Json
+    flow: str
+    result: Preview
+
+
+def show(design: Design) -> None:
+    """Draw the tab."""
+    site = design.site
+    if site is None:
+        st.info(t("target.none"))
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        limit = st.number_input(t("preview.limit"), 1, 200, 20, key="preview_limit", width=140)
+        instead = st.text_input(
+            t("preview.filter"), help=t("preview.filter_help"), key="preview_filter", width=420
+        ).strip()
+        if st.button(t("preview.run"), type="primary", icon=":material/visibility:", key="run-preview"):
+            with explained():
+                _run(design, site.flow, int(limit), instead)
+        st.caption(t("preview.safe"))
+    shown = st.session_state.get(_SHOWN)
+    if not isinstance(shown, Shown) or shown.document["id"] != design.id:
+        return
+    if shown.document != design.document:
+        st.warning(t("preview.outdated"), icon=":material/history:")
+        return
+    _result(design, shown)
+
+
+def _run(design: Design, flow: str, limit: int, instead: str) -> None:
+    space, document = workspace(), design.document
+    if instead and design.query is not None:
+        document = with_query(document, design.query, {"filter": instead})
+    mapping = parse_mapping(document, design.id)
+    with st.spinner(t("preview.running")):
+        result = space.bridge.run(preview(mapping, flow, space.pool, limit=limit))
+    st.session_state[_SHOWN] = Shown(document=design.document, flow=flow, result=result)
+
+
+def _result(design: Design, shown: Shown) -> None:
+    result = shown.result
+    failures = [(document, failure) for document in result.documents for failure in _failures(document)]
+    with st.container(key="preview-summary"):
+        bad = len({document.key for document, _ in failures})
+        st.caption(t("preview.summary", count=len(result.documents), failed=bad, seconds=f"{result.elapsed:.2f}"))
+    if result.error is not None:
+        explain(result.error)
+    if failures:
+        with st.expander(t("preview.failures", count=len(failures)), expanded=True, icon=":material/warning:"):
+            st.dataframe(
+                pd.DataFrame([_failure_row(document.key, *cells) for document, cells in failures]), hide_index=True
+            )
+    if not result.documents:
+        if result.error is None:
+            st.info(t("preview.empty"))
+        return
+    keys = [document.key for document in result.documents]
+    broken = {document.key for document, _ in failures}
+    chosen = st.selectbox(
+        t("preview.document"),
+        range(len(keys)),
+        format_func=lambda at: f"{at + 1} · {keys[at]}{' ⚠' if keys[at] in broken else ''}",
+        key="preview_document",
+    )
+    _document(design, result.documents[chosen])
+
+
+def _document(design: Design, document: PreviewDocument) -> None:
+    if document.note:
+        st.info(t("preview.skipped", reason=plain(document.note)))
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown(f"**{t('preview.sent')}**")
+        for number, sent in enumerate(document.sent):
+            _sent(sent, number)
+        if not document.sent:
+            st.caption(t("preview.nothing_sent"))
+    with right:
+        st.markdown(f"**{t('preview.form')}**")
+        for traced in document.forms.values():
+            wrong = [failure.to for failure in traced.failures]
+            title = str(design.document.get("title") or design.id)
+            st.html(form_html(title, traced.form, traced.form.controls, wrong, t("preview.no_value")))
+    for name, traced in document.forms.items():
+        with st.expander(t("preview.provenance", step=name), icon=":material/route:"):
+            st.dataframe(pd.DataFrame([_trace_row(field) for field in traced.fields]), hide_index=True)
+    with st.expander(t("preview.row"), icon=":material/data_object:"):
+        st.code(pretty(document.row), language="json", height=360)
+
+
+def _sent(sent: Sent, number: int) -> None:
+    with st.container(border=True, key=f"sent-{number}"):
+        st.markdown(
+            f":blue-badge[{t(f'preview.effect.{sent.effect}')}] {plain(sent.connection)} · {plain(sent.action)}"
+        )
+        if sent.error is not None:
+            explain(sent.error)
+        if sent.request is not None:
+            st.text(f"{sent.request.method} {sent.request.url}")
+            st.code(_body(sent.request), language="json", height=300 if sent.request.body else "content")
+
+
+def _body(request: WireRequest) -> str:
+    return pretty(request.body) if request.body is not None else "—"
+
+
+def _failures(document: PreviewDocument) -> list[tuple[str, str, str]]:
+    chinese = language() == "zh-CN"
+    rows = []
+    for failure in document.failures:
+        place = " / ".join(filter(None, (failure.table, failure.to)))
+        rows.append((place, str(failure.row or ""), failure.zh if chinese else failure.en))
+    if document.error is not None and not document.failures:
+        rows.append(("", "", document.error.sentence(language())))
+    rows += [
+        (f"{sent.connection}.{sent.action}", "", sent.error.sentence(language()))
+        for sent in document.sent
+        if sent.error is not None
+    ]
+    return rows
+
+
+def _failure_row(key: Any, place: str, row: str, text: str) -> dict[str, str]:
+    return {
+        t("preview.column.document"): str(key),
+        t("preview.column.field"): place,
+        t("preview.column.row"): row,
+        t("preview.column.problem"): text,
+    }
+
+
+def _trace_row(trace: FieldTrace) -> dict[str, str]:
+    steps: Sequence[tuple[str, Any]] = trace.steps
+    return {
+        t("preview.column.field"): " / ".join(filter(None, (trace.table, trace.to))),
+        t("preview.column.row"): str(trace.row or ""),
+        t("preview.column.source"): trace.source,
+        t("preview.column.raw"): _text(trace.raw),
+        t("preview.column.steps"): " → ".join(f"{name}: {_text(value)}" for name, value in steps),
+        t("preview.column.value"): _text(trace.value),
+        t("preview.column.problem"): _reason(trace),
+    }
+
+
+def _reason(trace: FieldTrace) -> str:
+    if trace.error is None:
+        return ""
+    return trace.error.zh if language() == "zh-CN" else trace.error.en
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else jsontext.dumps(value).decode()

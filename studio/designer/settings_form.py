@@ -1,0 +1,48 @@
+"""One input per setting of a mapping, by what its template declares or by the value it has."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import streamlit as st
+
+from runtime import jsontext
+from runtime.mapping.templates import SettingDeclaration
+from studio.i18n import language, plain, t
+
+__all__ = ["setting_input", "value_input"]
+
+
+def setting_input(declaration: SettingDeclaration, value: Any, key: str) -> Any:
+    """The input for a declared setting; returns its value, None when it is empty."""
+    chinese = language() == "zh-CN"
+    label = plain(declaration.label if chinese else declaration.label_en or declaration.label)
+    if declaration.required:
+        label += " :red[*]"
+    note = plain(declaration.help if chinese else declaration.help_en) or None
+    if declaration.options:
+        options = list(declaration.options)
+        index = options.index(value) if value in options else None
+        return st.selectbox(label, options, index=index, help=note, placeholder=t("designer.choose"), key=key)
+    return value_input(label, value, key, note, kind=declaration.type)
+
+
+def value_input(label: str, value: Any, key: str, note: str | None = None, kind: str = "") -> Any:
+    """The input for a value of any JSON type; its type stays what it was."""
+    if isinstance(value, bool) or kind == "boolean":
+        return st.toggle(label, bool(value), help=note, key=key)
+    if isinstance(value, int) or (kind == "number" and value is None):
+        typed = st.number_input(label, value=int(value) if value is not None else None, step=1, help=note, key=key)
+        return None if typed is None else int(typed)
+    if value is None or isinstance(value, str):
+        return st.text_input(label, value or "", help=note, key=key).strip() or None
+    text = st.text_input(label, jsontext.dumps(value).decode(), help=note, key=key)
+    try:
+        return jsontext.loads(text)
+    except ValueError:
+        if isinstance(value, Decimal):
+            st.error(t("settings.not_a_number"))
+        else:
+            st.error(t("settings.not_json"))
+        return value

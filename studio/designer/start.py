@@ -1,0 +1,95 @@
+"""Which mapping to design: a saved one, unsaved work, or a new one from a template."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import streamlit as st
+
+from runtime.mapping.templates import Template, gallery, instantiate
+from studio.designer import session
+from studio.designer.settings_form import setting_input
+from studio.i18n import language, plain, t
+from studio.workspace import explained, workspace
+
+__all__ = ["new_mapping", "show"]
+
+_ID: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,79}$")
+
+
+def show() -> None:
+    """Draw the choice."""
+    st.markdown(f"## {t('nav.designer')}")
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown(f"**{t('start.open')}**")
+        _saved()
+    with right:
+        st.markdown(f"**{t('start.new')}**")
+        templates = gallery()
+        names = {item.id: item.title if language() == "zh-CN" else item.title_en for item in templates}
+        chosen = st.selectbox(
+            t("start.template"), list(names), format_func=lambda name: names[name], key="start_template"
+        )
+        template = next((item for item in templates if item.id == chosen), None)
+        if template is not None:
+            new_mapping(template)
+
+
+def _saved() -> None:
+    folder = workspace().mappings
+    stored, unsaved = folder.ids(), session.drafts().ids()
+    for mapping_id in sorted({*stored, *unsaved}):
+        with st.container(horizontal=True, vertical_alignment="center", border=True):
+            badge = f" :orange-badge[{t('designer.unsaved')}]" if mapping_id in unsaved else ""
+            st.markdown(f"{plain(mapping_id)}{badge}", width="stretch")
+            if st.button(t("start.open_button"), icon=":material/edit:", key=f"open_{mapping_id}"):
+                with explained():
+                    session.open_mapping(mapping_id)
+                    st.rerun()
+    if not stored and not unsaved:
+        st.caption(t("start.nothing"))
+
+
+def new_mapping(template: Template) -> None:
+    """Ask for what a new mapping from a template needs, and begin it."""
+    description = template.description if language() == "zh-CN" else template.description_en
+    st.caption(plain(description))
+    key = f"new_{template.id}"
+    mapping_id = st.text_input(t("start.id"), help=t("start.id_help"), key=f"{key}_id").strip()
+    title = st.text_input(t("start.title"), template.title, key=f"{key}_title")
+    connections = _connections(template, key)
+    settings: dict[str, Any] = {}
+    required = [item for item in template.settings if item.required]
+    for declaration in required:
+        settings[declaration.name] = setting_input(declaration, declaration.default, f"{key}_{declaration.name}")
+    ready = bool(mapping_id) and len(connections) == len(template.connections)
+    ready = ready and all(settings[item.name] not in (None, "") for item in required)
+    if st.button(t("start.create"), type="primary", icon=":material/add:", disabled=not ready, key=f"{key}_create"):
+        if not _ID.match(mapping_id):
+            st.error(t("start.bad_id"))
+        elif mapping_id in {*workspace().mappings.ids(), *session.drafts().ids()}:
+            st.error(t("start.taken"))
+        else:
+            with explained():
+                mapping = instantiate(template, id=mapping_id, title=title, connections=connections, settings=settings)
+                session.start(mapping)
+                st.switch_page("views/designer.py")
+
+
+def _connections(template: Template, key: str) -> dict[str, str]:
+    available = workspace().connections.list()
+    chosen: dict[str, str] = {}
+    for role, kind in template.connections.items():
+        names = [info.name for info in available if info.kind == kind]
+        name = st.selectbox(
+            t("start.connection", role=plain(role), kind=plain(kind)),
+            names,
+            index=0 if names else None,
+            placeholder=t("start.no_connection", kind=kind),
+            key=f"{key}_connection_{role}",
+        )
+        if name:
+            chosen[role] = name
+    return chosen

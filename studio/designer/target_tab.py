@@ -1,0 +1,92 @@
+"""Target: the real form, fetched from the approval system, and the snapshot that the mapping keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from runtime.mapping.forms import Control
+from studio.designer import outside, session
+from studio.designer.design import Design
+from studio.designer.document import form_code
+from studio.designer.messages import say
+from studio.designer.source_tab import choose_connection
+from studio.i18n import t
+from studio.workspace import explained
+
+__all__ = ["show"]
+
+
+def show(design: Design) -> None:
+    """Draw the tab."""
+    site = design.site
+    if site is None or not site.role:
+        st.info(t("target.none"))
+        return
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        connection = choose_connection(design, site.role, "forms")
+        if connection is None:
+            return
+        code = st.text_input(
+            t("target.code"),
+            form_code(design.document, site),
+            help=t("target.code_help"),
+            key=f"form_{design.desk.doc}",
+        ).strip()
+        if code and code != form_code(design.document, site):
+            design.set_form(code, design.controls)
+            session.keep(design)
+            st.rerun()
+        if st.button(
+            t("target.fetch"), type="primary", icon=":material/download:", disabled=not code, key="fetch-form"
+        ):
+            with explained():
+                _fetch(design, connection, code)
+    with right:
+        _controls(design)
+
+
+def _fetch(design: Design, connection: str, code: str) -> None:
+    form = outside.fetch_form(connection, code)
+    before = _paths(design.controls)
+    design.set_form(code, form.controls)
+    session.keep(design)
+    after = _paths(form.controls)
+    messages = [("success", t("target.fetched", title=form.title, count=len(after)))]
+    if before and (gone := sorted(before - after)):
+        messages.append(("warning", t("target.gone", names="、".join(gone))))
+    if before and (new := sorted(after - before)):
+        messages.append(("info", t("target.new", names="、".join(new))))
+    say(messages)
+    st.rerun()
+
+
+def _paths(controls: Sequence[Control], prefix: str = "") -> set[str]:
+    names = set()
+    for control in controls:
+        names.add(prefix + control.label)
+        names |= _paths(control.children, f"{control.label} / ")
+    return names
+
+
+def _controls(design: Design) -> None:
+    if not design.controls:
+        st.caption(t("target.not_fetched"))
+        return
+    rows = [row for control in design.controls for row in _lines(control, "")]
+    st.caption(t("target.count", count=len(rows)))
+    st.dataframe(pd.DataFrame(rows), hide_index=True, height=min(640, 38 + 35 * len(rows)))
+
+
+def _lines(control: Control, table: str) -> list[dict[str, object]]:
+    line = {
+        t("target.column.label"): f"{table} / {control.label}" if table else control.label,
+        t("target.column.type"): t(f"mapper.type.{control.type.value}"),
+        t("target.column.required"): control.required,
+        t("target.column.options"): " / ".join(option.label for option in control.options),
+        t("target.column.id"): control.id,
+    }
+    return [line, *(row for child in control.children for row in _lines(child, control.label))]

@@ -1,0 +1,64 @@
+"""The gallery: templates by the systems they join; one is filled in and opened in the Designer."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from runtime.connectors.registry import connector_kinds
+from runtime.mapping.templates import Template, gallery
+from studio.designer.start import new_mapping
+from studio.i18n import language, plain, t
+from studio.workspace import explained, workspace
+
+__all__ = ["show"]
+
+_CHOSEN = "gallery.chosen"
+_ANY = ""
+
+
+def show() -> None:
+    """Draw the page."""
+    st.header(t("gallery.title"))
+    with explained():
+        templates = gallery()
+        kinds = sorted({kind for template in templates for kind in template.connections.values()})
+        system = st.segmented_control(
+            t("gallery.system"),
+            [_ANY, *kinds],
+            default=_ANY,
+            format_func=lambda kind: _system(kind) if kind else t("gallery.any"),
+            required=True,
+            key="gallery.system",
+        )
+        shown = [item for item in templates if system in (_ANY, *item.connections.values())]
+        for template in shown:
+            _card(template)
+        chosen = next((item for item in shown if item.id == st.session_state.get(_CHOSEN)), None)
+        if chosen is not None:
+            st.subheader(t("gallery.fill", title=plain(_title(chosen))))
+            if not workspace().connections.names():
+                st.info(t("gallery.connections_first"))
+            new_mapping(chosen)
+
+
+def _card(template: Template) -> None:
+    with st.container(border=True):
+        text, action = st.columns([5, 1], vertical_alignment="center")
+        chinese = language().startswith("zh")
+        text.markdown(f"**{plain(_title(template))}**")
+        text.caption(plain(template.description if chinese else template.description_en))
+        text.caption(" → ".join(plain(_system(kind)) for kind in template.connections.values()))
+        if action.button(t("gallery.use"), key=f"gallery.use.{template.id}", icon=":material/add:", width="stretch"):
+            st.session_state[_CHOSEN] = template.id
+            st.rerun()
+
+
+def _title(template: Template) -> str:
+    return template.title if language().startswith("zh") else template.title_en
+
+
+def _system(kind: str) -> str:
+    connector = connector_kinds().get(kind)
+    if connector is None:
+        return kind
+    return connector.title_zh if language().startswith("zh") else connector.title_en

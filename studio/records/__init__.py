@@ -1,0 +1,1 @@
+"""What the runtime did: runs and their steps, and the overview."""

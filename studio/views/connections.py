@@ -1,0 +1,5 @@
+"""Connections: the systems that mappings speak to."""
+
+from studio.connections.page import show
+
+show()

@@ -1,0 +1,5 @@
+"""New from template: the gallery."""
+
+from studio.gallery.page import show
+
+show()

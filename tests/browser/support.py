@@ -1,0 +1,62 @@
+"""What a person does in the browser, and how a test waits for it."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, expect
+
+Start = Callable[..., str]
+StartApp = Callable[..., str]
+
+
+def source(page: Page, name: str, group: str = "") -> Locator:
+    return page.locator(f'[data-test="source-field"][data-group="{group}"][data-name="{name}"]')
+
+
+def target(page: Page, name: str, group: str = "") -> Locator:
+    return page.locator(f'[data-test="target-field"][data-group="{group}"][data-name="{name}"]')
+
+
+def line(page: Page, name: str, group: str = "") -> Locator:
+    return page.locator(f'g[data-test="link"][data-group="{group}"][data-name="{name}"]')
+
+
+def drag(page: Page, start: Locator, end: Locator, *, settle: bool = True) -> None:
+    """Press on one row, move to the other in steps as a hand does, let go."""
+    start.scroll_into_view_if_needed()
+    end.scroll_into_view_if_needed()
+    first, last = start.bounding_box(), end.bounding_box()
+    assert first is not None
+    assert last is not None
+    page.mouse.move(first["x"] + 70, first["y"] + first["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(first["x"] + 120, first["y"] + first["height"] / 2 + 4)
+    page.mouse.move(last["x"] + 60, last["y"] + last["height"] / 2, steps=4)
+    page.mouse.up()
+    if settle:
+        idle(page)
+
+
+def idle(page: Page) -> None:
+    """Until Streamlit has nothing left to do."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def wait_until(condition: Callable[[], bool], message: str, seconds: float = 30) -> None:
+    """Poll until the condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, message
+        time.sleep(0.05)

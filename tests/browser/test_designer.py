@@ -1,0 +1,240 @@
+"""The designer from a template to a saved mapping, in a real browser, over the real sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from runtime.sandbox.demo import PROCESS_CODE, connections
+from tests.browser.support import Start, drag, idle, line, source, target, wait_until
+
+BIN = Path(sys.executable).parent
+LINES = "DocumentLines"
+TABLE = "物料表"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A studio over its own workspace, and the sandbox that it works with."""
+
+    studio: str
+    sandbox: str
+    folder: Path
+    environment: dict[str, str]
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads((self.folder / "mappings" / f"{name}.json").read_text("utf-8"))
+        return loaded
+
+    def approvals(self) -> list[Any]:
+        with urllib.request.urlopen(f"{self.sandbox}/control/dingtalk/instances") as answer:
+            found: list[Any] = json.load(answer)["instances"]
+            return found
+
+    def run(self, *arguments: str) -> str:
+        command = [str(BIN / "b1-runtime"), *arguments]
+        done = subprocess.run(
+            command, env={**os.environ, **self.environment}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def desk(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "mappings").mkdir()
+    environment = {"B1_VAR": str(folder / "var"), "B1_MAPPINGS": str(folder / "mappings")}
+    sandbox = start(
+        [str(BIN / "b1-runtime"), "sandbox", "--port", "{port}", "--var", str(folder / "sandbox")], "/control/health"
+    )
+    (folder / "connections.json").write_text(json.dumps(connections(sandbox)))
+    studio = start([str(BIN / "b1-studio"), "--port", "{port}"], "/_stcore/health", **environment)
+    desk = Desk(studio=studio, sandbox=sandbox, folder=folder, environment=environment)
+    desk.run("connections", "import", str(folder / "connections.json"))
+    return desk
+
+
+def new_mapping(page: Page, desk: Desk, name: str) -> None:
+    """From the template, over both demo connections."""
+    page.goto(f"{desk.studio}/designer")
+    page.get_by_role("textbox", name="编号（文件名）").fill(name)
+    page.get_by_role("textbox", name="钉钉审批模板").fill(PROCESS_CODE)
+    page.get_by_role("textbox", name="钉钉审批模板").press("Enter")
+    page.get_by_role("button", name="创建并开始设计").click()
+    expect(page.locator(".st-key-designer-head").get_by_text("未保存的修改")).to_be_visible()
+    idle(page)
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_test_id("stButtonGroup").get_by_text(name).click()
+    idle(page)
+
+
+def fetch_form(page: Page) -> None:
+    tab(page, "② 目标")
+    page.get_by_role("button", name="读取表单").click()
+    expect(page.get_by_text("已读取“采购申请”，共 14 个控件")).to_be_visible()
+    idle(page)
+
+
+def open_fields(page: Page) -> None:
+    tab(page, "③ 字段")
+    expect(source(page, "DocEntry")).to_be_visible()
+    idle(page)
+
+
+def live_form(page: Page) -> dict[str, Any]:
+    shown: dict[str, Any] = json.loads(page.locator(".st-key-live-form code").inner_text())
+    return shown
+
+
+def collapse_header(page: Page) -> None:
+    page.locator('[data-test="source-group"][data-group=""]').click()
+    expect(source(page, "ItemCode", LINES)).to_be_visible()
+
+
+def step_of(mapping: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = mapping["flows"]["submit"]["steps"][1]["steps"][0]["map"]
+    return spec
+
+
+def test_from_template_to_a_mapping_that_the_runtime_carries_out(page: Page, desk: Desk) -> None:
+    new_mapping(page, desk, "drawn-by-hand")
+    page.get_by_role("button", name="取数").click()
+    expect(page.get_by_text("8 行，用时")).to_be_visible()
+    fetch_form(page)
+    open_fields(page)
+
+    drag(page, source(page, "DocDate"), target(page, "单据日期"))
+    drag(page, source(page, "DocDueDate"), target(page, "有效期"))
+    drag(page, source(page, "Comments"), target(page, "备注"))
+    wait_until(lambda: live_form(page).get("备注") not in (None, ""), "the live form did not change")
+
+    collapse_header(page)
+    drag(page, source(page, "ItemCode", LINES), target(page, "品号", TABLE))
+    drag(page, source(page, "Quantity", LINES), target(page, "需求数量", TABLE))
+    wait_until(lambda: set(live_form(page).get(TABLE, [{}])[0]) == {"品号", "需求数量"}, "the table did not fill")
+
+    page.locator('[data-test="search-source"]').fill("RequesterName")
+    expect(source(page, "RequesterName")).to_be_visible()
+    page.locator('[data-test="source-tree"]').focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Home")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    wait_until(lambda: live_form(page).get("请购人员") not in (None, ""), "the keyboard's link is missing")
+
+    target(page, "请购单别").click()
+    panel = page.locator(".st-key-link-panel")
+    expect(panel).to_contain_text("请购单别")
+    idle(page)
+    panel.get_by_text("固定值", exact=True).click()
+    panel.get_by_test_id("stSelectbox").first.click()
+    page.get_by_role("option", name="计划请购").click()
+    wait_until(lambda: live_form(page).get("请购单别") == "计划请购", "the constant is missing")
+    idle(page)
+
+    tab(page, "④ 预览")
+    page.locator(".st-key-run-preview button").click()
+    expect(page.locator(".st-key-preview-summary")).to_contain_text("8 行，0 行有问题")
+    sent = json.loads(page.locator(".st-key-sent-0 code").inner_text())
+    values = {value["name"]: value["value"] for value in sent["formComponentValues"]}
+    assert values["请购单别"] == "计划请购"
+    assert sent["processCode"] == PROCESS_CODE
+    expect(page.locator(".b1-form")).to_contain_text("计划请购")
+    assert desk.approvals() == []
+
+    page.get_by_role("button", name="保存").click()
+    expect(page.get_by_text("已保存 drawn-by-hand.json")).to_be_visible()
+    spec = step_of(desk.mapping("drawn-by-hand"))
+    assert {field["to"]: field.get("from") or field.get("value") for field in spec["fields"]} == {
+        "单据日期": "DocDate",
+        "有效期": "DocDueDate",
+        "备注": "Comments",
+        "请购人员": "RequesterName",
+        "请购单别": "计划请购",
+    }
+    assert [(table["to"], table["from"]) for table in spec["tables"]] == [(TABLE, LINES)]
+    assert {field["to"]: field["from"] for field in spec["tables"][0]["fields"]} == {
+        "品号": "ItemCode",
+        "需求数量": "Quantity",
+    }
+    assert not list((desk.folder / "var" / "studio" / "drafts").glob("*.json"))
+
+    desk.run("check", "drawn-by-hand")
+    desk.run("run", "drawn-by-hand", "--flow", "submit")
+    assert len(desk.approvals()) == 8
+
+
+def test_pages_tabs_and_reloads_lose_nothing(page: Page, desk: Desk) -> None:
+    new_mapping(page, desk, "kept-through-everything")
+    fetch_form(page)
+    open_fields(page)
+    pairs = [
+        ("DocDate", "单据日期"),
+        ("DocNum", "来源单号"),
+        ("DocDueDate", "有效期"),
+        ("TaxDate", "备注"),
+        ("TaxDate", "单据日期"),
+        ("DocEntry", "来源单号"),
+        ("DocDate", "有效期"),
+        ("CardName", "备注"),
+        ("DocCurrency", "请购部门"),
+        ("DocTotal", "请购人员"),
+    ]
+    for start, end in pairs:
+        drag(page, source(page, start), target(page, end), settle=False)
+        page.wait_for_timeout(40)
+    expected = {end: start for start, end in pairs}
+
+    def in_the_page() -> bool:
+        expect(source(page, "DocEntry")).to_be_visible()
+        idle(page)
+        return all(line(page, end).count() == 1 for end in expected)
+
+    page.get_by_role("link", name="连接").click()
+    expect(source(page, "DocEntry")).not_to_be_visible()
+    page.get_by_role("link", name="设计器").click()
+    wait_until(in_the_page, "links were lost with the page")
+    drag(page, source(page, "DocRate"), target(page, "来源单号"), settle=False)
+    expected["来源单号"] = "DocRate"
+    page.reload()
+    wait_until(in_the_page, "links were lost with the reload")
+    tab(page, "⑤ 流程")
+    open_fields(page)
+    page.get_by_role("button", name="保存").click()
+    idle(page)
+    draft = desk.folder / "var" / "studio" / "drafts" / "kept-through-everything.json"
+    fields = step_of(json.loads(draft.read_text("utf-8"))["document"])["fields"]
+    assert {field["to"]: field["from"] for field in fields} == expected
+
+
+def test_a_file_changed_by_somebody_else_is_not_overwritten(page: Page, desk: Desk) -> None:
+    new_mapping(page, desk, "changed-elsewhere")
+    page.locator(".st-key-designer-head").get_by_text("启用").click()
+    idle(page)
+    page.get_by_role("button", name="保存").click()
+    expect(page.get_by_text("已保存 changed-elsewhere.json")).to_be_visible()
+    path = desk.folder / "mappings" / "changed-elsewhere.json"
+    other = {**desk.mapping("changed-elsewhere"), "title": "改过"}
+    path.write_text(json.dumps(other, ensure_ascii=False))
+    tab(page, "⑤ 流程")
+    page.get_by_role("textbox", name="标题").fill("我的标题")
+    page.get_by_role("textbox", name="标题").press("Enter")
+    expect(page.locator(".st-key-designer-head").get_by_text("未保存的修改")).to_be_visible()
+    page.get_by_role("button", name="保存").click()
+    expect(page.get_by_text("文件在打开之后被别人改过")).to_be_visible()
+    assert json.loads(path.read_text("utf-8")) == other

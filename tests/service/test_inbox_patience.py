@@ -1,0 +1,107 @@
+"""Events that cannot be carried out at once: they wait, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from runtime.connectors.base import Event, Outcome
+from runtime.sandbox import demo
+from runtime.sandbox.dingtalk.crypto import Envelope
+from runtime.store.inbox import InboxEvent, insert_event, list_events
+from runtime.store.tables import inbox
+
+pytestmark = [pytest.mark.acceptance]
+
+
+def verdict(*steps: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A mapping with nothing but a verdict flow."""
+    trigger = {"event": {"connection": "oa", "form": "{{ settings.form }}"}}
+    return {
+        "format": 1,
+        "id": "patient",
+        "connections": {"erp": demo.B1_CONNECTION, "oa": demo.DINGTALK_CONNECTION},
+        "settings": {"form": demo.PROCESS_CODE},
+        "flows": {"verdict": {"trigger": trigger, "steps": list(steps) or [{"stop": "carried out"}]}},
+        **changes,
+    }
+
+
+@pytest.fixture(autouse=True)
+def _connected(desk: Any) -> None:
+    """The two connections, to systems that are not there."""
+    desk.import_connections(b1_demo={"retries": 0}, dingtalk_demo={"retries": 0})
+
+
+def push(address: str, instance: str) -> None:
+    """DingTalk says that an approval was agreed."""
+    envelope = Envelope(demo.DINGTALK_TOKEN, demo.DINGTALK_AES_KEY, demo.DINGTALK_APP_KEY)
+    message = {
+        "EventType": "bpms_instance_change", "eventId": f"end of {instance}", "processInstanceId": instance,
+        "processCode": demo.PROCESS_CODE, "type": "finish", "result": "agree",
+    }  # fmt: skip
+    query, body = envelope.seal(json.dumps(message).encode())
+    url = f"{address}/callbacks/{demo.DINGTALK_CONNECTION}"
+    assert httpx.post(url, params=query, json=body, trust_env=False).status_code == 200
+
+
+def events(desk: Any, *states: str) -> list[InboxEvent]:
+    return list(desk.read(lambda connection: list_events(connection, states=states)))
+
+
+def test_a_verdict_waits_for_a_mapping_that_is_switched_off(desk: Any, eventually: Any) -> None:
+    desk.save(verdict(enabled=False))
+    push(desk.serve().address(), "instance-1")
+    [waiting] = eventually(lambda: events(desk, "failed"), what="the event waits")
+    assert waiting.next_attempt_at is not None
+    assert "patient" in str(waiting.error)
+    desk.save(verdict())
+    [done] = eventually(lambda: events(desk, "done"), what="the event is carried out")
+    assert done.note == "patient/verdict"
+
+
+def test_a_verdict_waits_for_a_mapping_that_is_broken(desk: Any, eventually: Any) -> None:
+    desk.save(verdict(flowz={}))
+    push(desk.serve().address(), "instance-1")
+    eventually(lambda: events(desk, "failed"), what="the event waits")
+    desk.save(verdict())
+    eventually(lambda: events(desk, "done"), what="the event is carried out")
+
+
+def test_a_transient_fault_is_tried_again(desk: Any, eventually: Any) -> None:
+    desk.save(verdict({"call": "erp.get", "with": {"entity": "Drafts", "key": 1}}))
+    push(desk.serve().address(), "instance-1")
+    [again] = eventually(
+        lambda: [item for item in events(desk, "failed") if item.attempts >= 2], what="the second attempt"
+    )
+    assert again.next_attempt_at is not None
+    assert again.error is not None
+    assert again.error["type"] == "Unreachable"
+
+
+def test_a_document_that_is_at_fault_is_left_to_a_person(desk: Any, eventually: Any) -> None:
+    desk.save(verdict({"set": {"x": "{{ event.outcome.nothing.there }}"}}))
+    process = desk.serve()
+    push(process.address(), "instance-1")
+    [failed] = eventually(lambda: events(desk, "failed"), what="the event fails")
+    assert failed.next_attempt_at is None
+    desk.save(verdict())
+    eventually(lambda: "mapping changed" in process.output, what="the repair is taken up")
+    run_id = desk.command("runs", "list").stdout.splitlines()[1].split()[0]
+    assert desk.command("runs", "retry", run_id).returncode == 0
+    eventually(lambda: events(desk, "done"), what="it is carried out after all")
+    assert desk.command("runs", "retry", run_id).returncode == 2
+
+
+def test_what_a_dead_process_had_in_hand_is_taken_up_by_the_next(desk: Any, eventually: Any) -> None:
+    desk.save(verdict())
+    event = Event(key="e1", type="approval.finished", instance_id="i1", form=demo.PROCESS_CODE, outcome=Outcome.AGREED)
+    desk.write(lambda connection: insert_event(connection, demo.DINGTALK_CONNECTION, event))
+    desk.write(lambda connection: connection.execute(update(inbox).values(state="working")))
+    desk.serve().address()
+    [done] = eventually(lambda: events(desk, "done"), what="the event is carried out")
+    assert done.note == "patient/verdict"

@@ -1,0 +1,71 @@
+"""Logs: one event per line, and never a secret in them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.errors import CannotStart
+from runtime.service.logs import configure_logs, scrub
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"password": "geheim-1"},
+        {"app_secret": "geheim-1"},
+        {"connection": {"settings": [{"aes_key": "geheim-1"}]}},
+        {"event": "GET https://oapi.dingtalk.com/gettoken?appkey=k&appsecret=geheim-1&x=1"},
+        {"error": 'login failed: {"UserName": "manager", "Password": "geheim-1"}'},
+        {"state": "postgresql+psycopg://b1:geheim-1@db:5432/b1"},
+        {"headers": {"X-Apig-AppCode": "geheim-1", "Cookie": "B1SESSION=geheim-1"}},
+        {"text": "Set-Cookie: B1SESSION=geheim-1; path=/"},
+    ],
+)
+def test_a_secret_never_reaches_the_log(event: dict[str, object]) -> None:
+    assert "geheim-1" not in json.dumps(scrub(None, "", dict(event)))
+
+
+@given(st.text(max_size=200))
+def test_scrubbing_leaves_harmless_texts_alone(text: str) -> None:
+    event = {"where": text.replace("=", "").replace(":", "")}
+    assert scrub(None, "", dict(event)) == event
+
+
+def test_json_logs_are_one_object_per_line_also_for_libraries(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info", "json")
+    structlog.get_logger("a").info("映射已加载", mapping="x")
+    logging.getLogger("some.library").warning("token=abc %s", "formatted")
+    first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert first["event"] == "映射已加载"
+    assert first["level"] == "info"
+    assert first["mapping"] == "x"
+    assert second["event"] == "token=*** formatted"
+
+
+def test_the_level_is_respected(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("warning", "console")
+    structlog.get_logger("a").info("quiet")
+    structlog.get_logger("a").warning("loud")
+    assert "loud" in (err := capsys.readouterr().err)
+    assert "quiet" not in err
+
+
+def test_another_level_is_refused_in_words() -> None:
+    with pytest.raises(CannotStart, match="B1_LOG"):
+        configure_logs("chatty", "console")

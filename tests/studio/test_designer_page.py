@@ -1,0 +1,247 @@
+"""The designer's tabs over the real sandbox, without a browser: every tab draws, and says what is wrong in words."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+import uvicorn
+from streamlit.testing.v1 import AppTest
+
+from runtime.config import Settings
+from runtime.mapping.folder import MappingFolder
+from runtime.mapping.templates import gallery, instantiate
+from runtime.sandbox import demo
+from runtime.sandbox.app import create_app
+from runtime.store.connections import ConnectionStore
+from runtime.store.database import Database
+from runtime.store.vault import Vault
+from studio.designer.document import map_sites, value_at
+from studio.designer.links import Place
+from studio.i18n import catalogue
+
+VIEW = Path(__file__).parents[2] / "studio" / "views" / "designer.py"
+TEXT = catalogue("zh-CN")
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[str]:
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)) as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        app = create_app(var=None, base_url=address)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield address
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def workspace(sandbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("B1_VAR", str(tmp_path / "var"))
+    monkeypatch.setenv("B1_MAPPINGS", str(tmp_path / "mappings"))
+    (tmp_path / "mappings").mkdir()
+    settings = Settings()
+    database = Database.open(settings.state_url)
+    connections = ConnectionStore(database, Vault(settings.key_file))
+    for name, document in demo.connections(sandbox).items():
+        connections.save(name, document)
+    template = next(item for item in gallery() if item.id == "dingtalk-approval-odata")
+    roles = {
+        role: next(c.name for c in connections.list() if c.kind == kind) for role, kind in template.connections.items()
+    }
+    mapping = instantiate(
+        template, id="demo", title="演示", connections=roles, settings={"process_code": demo.PROCESS_CODE}
+    )
+    MappingFolder(tmp_path / "mappings").save(mapping, expected=None)
+    database.close()
+    yield tmp_path
+    st.cache_resource.clear()
+
+
+def opened(tab: str, mapping: str = "demo") -> AppTest:
+    page = AppTest.from_file(VIEW, default_timeout=60)
+    page.query_params["mapping"] = mapping
+    page.query_params["tab"] = tab
+    page.run()
+    assert not page.exception
+    return page
+
+
+def click(page: AppTest, key: str) -> AppTest:
+    page.button(key=key).click().run()
+    assert not page.exception
+    return page
+
+
+def said(page: AppTest) -> str:
+    return "\n".join(item.value for item in (*page.error, *page.warning, *page.info, *page.success, *page.caption))
+
+
+@pytest.mark.parametrize("tab", ["source", "target", "fields", "preview", "flow"])
+@pytest.mark.usefixtures("workspace")
+def test_every_tab_draws(tab: str) -> None:
+    assert not opened(tab).error
+
+
+@pytest.mark.usefixtures("workspace")
+def test_without_a_mapping_there_is_a_choice_and_english_is_one_click_away() -> None:
+    page = AppTest.from_file(VIEW, default_timeout=60).run()
+    assert page.button(key="open_demo").label == TEXT["start.open_button"]
+    page.session_state["language"] = "en"
+    assert page.run().button(key="open_demo").label == catalogue("en")["start.open_button"]
+
+
+@pytest.mark.usefixtures("workspace")
+def test_rows_are_fetched_with_their_time() -> None:
+    assert "8 行，用时" in said(click(opened("source"), "fetch"))
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_filter_that_b1_refuses_is_answered_in_its_own_words() -> None:
+    page = opened("source")
+    page.text_area[0].set_value("NoSuchField eq 1").run()
+    page = click(page, "fetch")
+    assert "NoSuchField" in said(page)
+    assert page.error
+
+
+def test_a_form_is_fetched_kept_and_saved(workspace: Path) -> None:
+    page = click(opened("target"), "fetch-form")
+    assert "14 个控件" in said(page)
+    page.toggle[0].set_value(False).run()
+    page = click(page, "save")
+    assert "已保存 demo.json" in said(page).replace("\\", "")
+    saved = json.loads((workspace / "mappings" / "demo.json").read_text("utf-8"))
+    site = map_sites(saved)[0]
+    labels = [control["label"] for control in value_at(saved, site.path)["map"]["to"]["controls"]]
+    assert "物料表" in labels
+    assert saved["enabled"] is False
+
+
+def test_an_enabled_mapping_with_errors_is_not_saved(workspace: Path) -> None:
+    before = (workspace / "mappings" / "demo.json").read_bytes()
+    page = click(opened("target"), "fetch-form")
+    assert page.button(key="save").disabled is False
+    page = click(page, "save")
+    assert "启用的映射不能有错误" in said(page)
+    assert "请购单别" in said(page)
+    assert (workspace / "mappings" / "demo.json").read_bytes() == before
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_form_that_does_not_exist_is_said_so() -> None:
+    page = opened("target")
+    page.text_input[0].set_value("PROC-GONE").run()
+    page = click(page, "fetch-form")
+    assert page.error
+    assert "PROC" in said(page)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_what_the_browser_drew_is_in_the_live_form_and_the_draft() -> None:
+    page = opened("fields")
+    design = page.session_state["design"]
+    board = {
+        "doc": design.desk.doc,
+        "epoch": design.desk.epoch,
+        "seq": 1,
+        "links": [{"target": ["", "请购人员"], "source": ["", "RequesterName"]}],
+        "commands": [],
+    }
+    page.session_state[f"mapper-{design.desk.doc}"] = {"board": board}
+    page.run()
+    assert not page.exception
+    assert any('"请购人员": "张三"' in code.value for code in page.code)
+    again = opened("fields")
+    assert next(iter(again.session_state["design"].desk.board.links)).name == "请购人员"
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_preview_counts_rows_and_failures() -> None:
+    page = click(opened("preview"), "run-preview")
+    assert "8 行" in said(page)
+    page = page.text_input(key="preview_filter").set_value("DocEntry eq 1").run()
+    assert "1 行" in said(click(page, "run-preview"))
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_raw_document_with_a_misspelt_key_is_refused_by_name() -> None:
+    page = opened("flow")
+    raw = next(area for area in page.text_area if area.value.startswith("{"))
+    raw.set_value(raw.value.replace('"connections"', '"conections"')).run()
+    page = click(page, "apply_raw")
+    assert "conections" in said(page)
+    assert not page.session_state["design"].dirty
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "var").write_text("a file where a folder should be")
+    monkeypatch.setenv("B1_VAR", str(tmp_path / "var"))
+    page = AppTest.from_file(VIEW, default_timeout=60).run()
+    assert not page.exception
+    assert len(page.error) == 1
+    st.cache_resource.clear()
+
+
+def in_hand(page: AppTest, *place: str) -> AppTest:
+    page.session_state["design"].selected = Place(*place)
+    return page.run()
+
+
+def spec_in(page: AppTest) -> dict[str, Any]:
+    design = page.session_state["design"]
+    spec: dict[str, Any] = value_at(design.document, design.site.path)["map"]
+    return spec
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_panel_sets_a_source_an_expression_and_transforms() -> None:
+    page = in_hand(click(opened("target"), "fetch-form"), "", "备注")
+    page.segmented_control(key="designer_tab").set_value("fields").run()
+    kind = next(item for item in page.segmented_control if str(item.key).endswith("-kind"))
+    kind.set_value("field").run()
+    picker = next(item for item in page.selectbox if str(item.key).endswith("-source"))
+    picker.select(Place("", "Comments")).run()
+    assert spec_in(page)["fields"] == [{"to": "备注", "from": "Comments"}]
+    next(item for item in page.selectbox if str(item.key).endswith("-add")).select("truncate").run()
+    assert spec_in(page)["fields"] == [{"to": "备注", "from": "Comments", "through": [{"truncate": 100}]}]
+    next(item for item in page.number_input if str(item.key).endswith("-argument")).set_value(5).run()
+    assert spec_in(page)["fields"][0]["through"] == [{"truncate": 5}]
+    kind = next(item for item in page.segmented_control if str(item.key).endswith("-kind"))
+    kind.set_value("expression").run()
+    area = next(item for item in page.text_area if str(item.key).endswith("-expression"))
+    area.set_value("draft.Comments ~ '!'").run()
+    assert spec_in(page)["fields"][0]["value"] == "{{ draft.Comments ~ '!' }}"
+    area = next(item for item in page.text_area if str(item.key).endswith("-expression"))
+    area.set_value("{{ draft.( }}").run()
+    assert page.error
+    assert spec_in(page)["fields"][0]["value"] == "{{ draft.Comments ~ '!' }}"
+    assert not page.exception
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_detail_field_chosen_in_the_panel_gets_an_aggregate() -> None:
+    page = in_hand(click(opened("target"), "fetch-form"), "", "来源单号")
+    page.segmented_control(key="designer_tab").set_value("fields").run()
+    next(item for item in page.segmented_control if str(item.key).endswith("-kind")).set_value("field").run()
+    picker = next(item for item in page.selectbox if str(item.key).endswith("-source"))
+    picker.select(Place("DocumentLines", "ItemCode")).run()
+    assert spec_in(page)["fields"] == [{"to": "来源单号", "from": "DocumentLines.ItemCode", "through": ["first"]}]
+    next(item for item in page.selectbox if str(item.key).endswith("-aggregate")).select("join").run()
+    assert spec_in(page)["fields"][0]["through"] == ["join"]
+    assert any("、" in code.value for code in page.code)
