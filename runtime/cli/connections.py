@@ -1,4 +1,4 @@
-"""``b1-runtime connections``: list, import, test."""
+"""``b1-runtime connections``: list, import, test, and a new key for the stored secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from runtime.cli.workspace import Workspace, workspace_of
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="连接：列出、导入、测试 · Connections: list, import, test", no_args_is_help=True, rich_markup_mode=None
+    help="连接：列出、导入、测试、更换密钥 · Connections: list, import, test, rotate the key",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -74,3 +76,27 @@ async def _test(workspace: Workspace, name: str) -> bool:
         return True
     finally:
         await pool.aclose()
+
+
+@app.command("rotate-key")
+def rotate_key(context: typer.Context) -> None:
+    """更换加密密码所用的密钥，运行时可继续工作 · Seal all secrets under a new key; a live runtime may go on.
+
+    所有连接的密码和 AppCode 在一个事务中重新加密，随后旧密钥作废；中途断电或被终止后重新执行即可。
+    旧的数据库备份仍需要旧密钥；若多台机器共用一个数据库，请把新的密钥文件复制到每一台。
+
+    The secrets of all connections and the AppCodes are sealed anew in one transaction, then the old key is forgotten;
+    if it is interrupted, run it again. Older backups of the database still need the old key; where several machines
+    share a database, copy the new key file to each of them.
+    """
+    from runtime.store.sealed import rotate_key as rotate  # noqa: PLC0415
+
+    workspace = workspace_of(context)
+    count = rotate(workspace.database, workspace.vault)
+    where = workspace.vault.where
+    if workspace.vault.given:
+        say(f"✓ {count} 项已用 {where} 的第一把密钥重新加密，现在可以去掉其余的密钥")
+        say(f"  {count} secrets are sealed by the first key of {where}; remove the others from it")
+    else:
+        say(f"✓ 已更换密钥，{count} 项重新加密；请备份 {where}")
+        say(f"  The key is a new one, {count} secrets are sealed anew; back up {where}")

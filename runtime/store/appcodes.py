@@ -8,8 +8,10 @@ import secrets
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from runtime.errors import SecretsLocked
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
+from runtime.store.sealed import appcode_context, begin_sealing
 from runtime.store.tables import appcodes
 from runtime.store.vault import Vault
 
@@ -33,10 +35,7 @@ class AppCodes:
 
         :raises SecretsLocked: the key does not open the stored code
         """
-        sealed = self._stored(mapping, flow)
-        if sealed is None:
-            return self._save(mapping, flow, keep=True)
-        return self._open(sealed, mapping, flow)
+        return self._current(mapping, flow) or self._save(mapping, flow, keep=True)
 
     def rotate(self, mapping: str, flow: str) -> str:
         """A new code; the old one is refused from now on.
@@ -50,9 +49,21 @@ class AppCodes:
 
         :raises SecretsLocked: the key does not open the stored code
         """
-        sealed = self._stored(mapping, flow)
-        expected = self._open(sealed, mapping, flow) if sealed is not None else secrets.token_urlsafe(_BYTES)
+        expected = self._current(mapping, flow) or secrets.token_urlsafe(_BYTES)
         return hmac.compare_digest(expected.encode(), given.encode())
+
+    def _current(self, mapping: str, flow: str) -> str | None:
+        sealed = self._stored(mapping, flow)
+        if sealed is None:
+            return None
+        try:
+            return self._open(sealed, mapping, flow)
+        except SecretsLocked:
+            # A rotation of the key may have ended between the look at the row and the look at the key.
+            again = self._stored(mapping, flow)
+            if again is None or again == sealed:
+                raise
+            return self._open(again, mapping, flow)
 
     def _stored(self, mapping: str, flow: str) -> bytes | None:
         query = select(appcodes.c.sealed).where(appcodes.c.mapping == mapping, appcodes.c.flow == flow)
@@ -60,19 +71,20 @@ class AppCodes:
 
     def _open(self, sealed: bytes, mapping: str, flow: str) -> str:
         if sealed not in self._opened:
-            self._opened[sealed] = self._vault.open(sealed, context=_context(mapping, flow))["code"]
+            self._opened[sealed] = self._vault.open(sealed, context=appcode_context(mapping, flow))["code"]
         return self._opened[sealed]
 
     def _save(self, mapping: str, flow: str, *, keep: bool) -> str:
         code = secrets.token_urlsafe(_BYTES)
-        values = {
-            "mapping": mapping,
-            "flow": flow,
-            "sealed": self._vault.seal({"code": code}, context=_context(mapping, flow)),
-            "created_at": utc_now(),
-        }
 
         def work(connection: Connection) -> bytes:
+            begin_sealing(connection)
+            values = {
+                "mapping": mapping,
+                "flow": flow,
+                "sealed": self._vault.seal({"code": code}, context=appcode_context(mapping, flow)),
+                "created_at": utc_now(),
+            }
             dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
             statement = dialect.insert(appcodes).values(values)
             key = ["mapping", "flow"]
@@ -87,7 +99,3 @@ class AppCodes:
             return stands
 
         return self._open(self._db.write(work), mapping, flow)
-
-
-def _context(mapping: str, flow: str) -> str:
-    return f"appcode {mapping}/{flow}"

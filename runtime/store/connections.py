@@ -12,9 +12,10 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from runtime import jsontext
 from runtime.connectors.registry import secret_fields
-from runtime.errors import BadConnection
+from runtime.errors import BadConnection, SecretsLocked
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
+from runtime.store.sealed import begin_sealing
 from runtime.store.tables import connections
 from runtime.store.vault import Vault
 
@@ -66,8 +67,14 @@ class ConnectionStore:
     def versioned(self, name: str) -> tuple[dict[str, Any], datetime]:
         """:meth:`document` together with the moment at which it was saved (UTC)."""
         row = self._row(name)
-        sealed = row["secrets"]
-        opened = self._vault.open(sealed, context=name) if sealed is not None else {}
+        try:
+            opened = self._secrets(row)
+        except SecretsLocked:
+            # A rotation of the key may have ended between the look at the row and the look at the key.
+            again = self._row(name)
+            if again["secrets"] == row["secrets"]:
+                raise
+            row, opened = again, self._secrets(again)
         return {"kind": row["kind"], **row["settings"], **opened}, row["updated_at"]
 
     def save(self, name: str, document: Mapping[str, Any]) -> None:
@@ -86,6 +93,7 @@ class ConnectionStore:
         settings = {key: value for key, value in document.items() if key != "kind" and key not in secret_names}
 
         def work(connection: Connection) -> None:
+            begin_sealing(connection)
             query = select(connections).where(connections.c.name == name)
             row = connection.execute(query).mappings().first()
             kept = self._kept_secrets(row, secret_names, given) if row is not None and row["kind"] == kind else {}
@@ -144,7 +152,10 @@ class ConnectionStore:
         # Opened only if needed: a lost key must not stand in the way of entering all secrets anew.
         if row["secrets"] is None or set(row["secret_names"]) <= set(given):
             return references
-        return {**references, **self._vault.open(row["secrets"], context=row["name"])}
+        return {**references, **self._secrets(row)}
+
+    def _secrets(self, row: RowMapping) -> dict[str, Any]:
+        return {} if row["secrets"] is None else self._vault.open(row["secrets"], context=row["name"])
 
     def _row(self, name: str) -> RowMapping:
         query = select(connections).where(connections.c.name == name)
