@@ -18,6 +18,7 @@ from runtime import jsontext
 from runtime.connectors.base import ActionParams, Effect, Finding, Intent, Reconciliation
 from runtime.engine.context import Call
 from runtime.errors import IntegrationError, OutcomeUnknown, RemoteFault, RetryLater, TimedOut
+from runtime.faultpoints import FaultPoint, reach
 from runtime.mapping.mapper import MappedForm
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
@@ -88,7 +89,9 @@ class Document:
         if recorded is not None and recorded.state is EffectState.DONE:
             return await self._recorded(call, recorded)
         started = utc_now()
+        reach(FaultPoint.BEFORE_WRITE_BACK)
         result = await call.action.run(call.params)
+        reach(FaultPoint.AFTER_WRITE_BACK)
         record = EffectRecord(
             step=call.step,
             effect=Effect.UPDATE,
@@ -129,9 +132,13 @@ class Document:
             request=request,
             started_at=utc_now(),
         )
+        reach(FaultPoint.BEFORE_INTENT)
         await self._commit(intent)
+        reach(FaultPoint.AFTER_INTENT)
         try:
+            reach(FaultPoint.BEFORE_CALL)
             result = await call.action.run(call.params)
+            reach(FaultPoint.AFTER_CALL)
         except (OutcomeUnknown, TimedOut, RemoteFault) as error:
             return await self._find_now(call, intent, error)
         except IntegrationError:
@@ -259,7 +266,9 @@ class Document:
         )
         if instance:
             self._changes.update(connection=intent.connection, instance_id=instance)
+        reach(FaultPoint.BEFORE_RESULT)
         await self._commit(record)
+        reach(FaultPoint.AFTER_RESULT)
         return record
 
     async def _give_up(self, effect: EffectRecord, error: OutcomeUnknown) -> None:

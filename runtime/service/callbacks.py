@@ -9,10 +9,12 @@ from typing import Any
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from runtime.connectors.base import CallbackRequest, Connector, Received
 from runtime.engine.pool import ConnectorPool
 from runtime.errors import BadConnection, CallbackRejected, IntegrationError, RequestRejected
+from runtime.faultpoints import FaultPoint, reach
 from runtime.service.body import read_body
 from runtime.service.metrics import Metrics
 from runtime.store.database import Database
@@ -74,7 +76,7 @@ class Callbacks:
             new=new,
         )
         reply = received.reply
-        return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
+        return _Acknowledgement(reply.body, status_code=reply.status, media_type=reply.content_type)
 
     async def _connector(self, name: str) -> Connector[Any]:
         """The connection's connector, its settings looked up again every second: a burst must not wait for that.
@@ -93,9 +95,11 @@ class Callbacks:
         """Commit the events; how many of them were not there yet."""
         if not received.events:
             return 0
+        reach(FaultPoint.BEFORE_INBOX_INSERT)
         new = await self._database.awrite(
             lambda connection: sum(insert_event(connection, name, event) for event in received.events)
         )
+        reach(FaultPoint.AFTER_INBOX_INSERT)
         if new:
             self._stored()
         return new
@@ -106,6 +110,13 @@ class Callbacks:
         # A body that was not read to its end must not be taken for the next request.
         headers = {"Connection": "close"} if status in (408, 413) else None
         return JSONResponse({"error": "rejected"}, status_code=status, headers=headers)
+
+
+class _Acknowledgement(Response):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reach(FaultPoint.BEFORE_ACKNOWLEDGE)
+        await super().__call__(scope, receive, send)
+        reach(FaultPoint.AFTER_ACKNOWLEDGE)
 
 
 async def _read(request: Request) -> CallbackRequest:

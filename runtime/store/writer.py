@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from runtime.errors import RetryLater
+from runtime.faultpoints import FaultPoint, reach
 
 __all__ = ["Writer", "translated"]
 
@@ -90,6 +91,8 @@ class Writer:
         try:
             with self._engine.begin() as connection:
                 results = [item.work(connection) for item in batch]
+                reach(FaultPoint.BEFORE_COMMIT)
+            reach(FaultPoint.AFTER_COMMIT)
             return [_Settled(item.future, result, None) for item, result in zip(batch, results, strict=True)]
         except Exception as error:
             # A connection that died may have committed: then the outcome is the callers' to find out, not ours.
