@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.connectors.base import Event, Outcome
@@ -19,6 +19,7 @@ from runtime.store.tables import inbox
 __all__ = [
     "InboxEvent",
     "claim_events",
+    "count_events",
     "event_done",
     "event_failed",
     "insert_event",
@@ -124,18 +125,32 @@ def release_events(connection: Connection) -> int:
 
 
 def list_events(
-    connection: Connection, *, states: Collection[str] = (), name: str | None = None, limit: int = 100, offset: int = 0
+    connection: Connection,
+    *,
+    states: Collection[str] = (),
+    name: str | None = None,
+    instance_id: str | None = None,
+    limit: int = 100,
+    offset: int = 0,
 ) -> list[InboxEvent]:
     """Newest first.
 
     :param name: of this connection only
+    :param instance_id: of this approval only
     """
     query = select(inbox).order_by(inbox.c.id.desc()).limit(limit).offset(offset)
     if states:
         query = query.where(inbox.c.state.in_(states))
     if name is not None:
         query = query.where(inbox.c.connection == name)
+    if instance_id is not None:
+        query = query.where(inbox.c.instance_id == instance_id)
     return [_event(row) for row in connection.execute(query)]
+
+
+def count_events(connection: Connection, *, states: Collection[str]) -> int:
+    """How many events are in one of these states."""
+    return connection.scalar(select(func.count()).select_from(inbox).where(inbox.c.state.in_(states))) or 0
 
 
 def prune_events(connection: Connection, *, before: datetime, batch: int = 500) -> int:

@@ -14,25 +14,48 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.store.columns import utc_now
 from runtime.store.tables import deliveries, effects
 
 __all__ = [
+    "RUN_SOURCES",
     "Delivery",
     "DeliveryState",
     "EffectRecord",
     "EffectState",
     "awaits_answer",
     "close_delivery",
+    "count_deliveries",
+    "count_open_approvals",
     "find_instance",
+    "generations",
+    "get_delivery",
     "latest",
     "list_deliveries",
+    "mappings_with_deliveries",
     "record_outcome",
+    "run_deliveries",
     "save",
 ]
+
+#: Beginnings of ``source`` for whole runs; every other one is a connection's documents.
+RUN_SOURCES = ("event:", "run:")
 
 
 class DeliveryState(StrEnum):
@@ -177,21 +200,95 @@ def awaits_answer(connection: Connection, name: str) -> bool:
     return bool(connection.scalar(select(query)))
 
 
+def get_delivery(connection: Connection, delivery_id: int) -> Delivery | None:
+    """One delivery with its effects, or None."""
+    query = select(deliveries).where(deliveries.c.id == delivery_id)
+    return next(iter(_with_effects(connection, connection.execute(query).mappings())), None)
+
+
+def generations(connection: Connection, delivery: Delivery) -> list[Delivery]:
+    """Every delivery of the same document, newest generation first, with their effects."""
+    names = ("mapping", "flow", "source", "document_key")
+    same = [deliveries.c[name] == getattr(delivery, name) for name in names]
+    query = select(deliveries).where(*same).order_by(deliveries.c.generation.desc())
+    return _with_effects(connection, connection.execute(query).mappings())
+
+
+def run_deliveries(connection: Connection, *, source: str, keys: Collection[str]) -> list[Delivery]:
+    """What these runs without documents did (see :data:`RUN_SOURCES`), oldest first, with their effects."""
+    query = select(deliveries).where(deliveries.c.source == source, deliveries.c.document_key.in_(keys))
+    return _with_effects(connection, connection.execute(query.order_by(deliveries.c.id)).mappings())
+
+
 def list_deliveries(
     connection: Connection,
     *,
     states: Collection[str] = (),
     mapping: str | None = None,
+    since: datetime | None = None,
+    text: str = "",
+    whole_runs: bool = True,
     limit: int = 100,
     offset: int = 0,
 ) -> list[Delivery]:
-    """Last changed first, with their effects."""
+    """Last changed first, with their effects.
+
+    :param since: changed at this moment or later
+    :param text: part of a document's key or of an approval's id, in upper or lower case
+    :param whole_runs: also those of runs without documents (an event's, an HTTP request's); an unknown one is listed
+        in any case
+    """
     query: Select[Any] = select(deliveries).order_by(deliveries.c.updated_at.desc(), deliveries.c.id.desc())
+    wanted = _wanted(states=states, mapping=mapping, since=since, text=text, whole_runs=whole_runs)
+    return _with_effects(connection, connection.execute(query.where(*wanted).limit(limit).offset(offset)).mappings())
+
+
+def count_deliveries(
+    connection: Connection,
+    *,
+    states: Collection[str] = (),
+    mapping: str | None = None,
+    since: datetime | None = None,
+    text: str = "",
+    whole_runs: bool = True,
+) -> int:
+    """How many :func:`list_deliveries` would list without a limit."""
+    wanted = _wanted(states=states, mapping=mapping, since=since, text=text, whole_runs=whole_runs)
+    return connection.scalar(select(func.count()).select_from(deliveries).where(*wanted)) or 0
+
+
+def count_open_approvals(connection: Connection) -> int:
+    """How many approvals were created and written back, and have no verdict yet."""
+    waiting = (
+        deliveries.c.state.in_((DeliveryState.COMPLETE, DeliveryState.RESOLVED)),
+        deliveries.c.instance_id != "",
+        deliveries.c.outcome == "",
+    )
+    return connection.scalar(select(func.count()).select_from(deliveries).where(*waiting)) or 0
+
+
+def mappings_with_deliveries(connection: Connection) -> list[str]:
+    """Ids of the mappings that the ledger knows, sorted; also of those that were deleted since."""
+    return list(connection.scalars(select(deliveries.c.mapping).distinct().order_by(deliveries.c.mapping)))
+
+
+def _wanted(
+    *, states: Collection[str], mapping: str | None, since: datetime | None, text: str, whole_runs: bool
+) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
     if states:
-        query = query.where(deliveries.c.state.in_(states))
+        wanted.append(deliveries.c.state.in_(states))
     if mapping is not None:
-        query = query.where(deliveries.c.mapping == mapping)
-    return _with_effects(connection, connection.execute(query.limit(limit).offset(offset)).mappings())
+        wanted.append(deliveries.c.mapping == mapping)
+    if since is not None:
+        wanted.append(deliveries.c.updated_at >= since)
+    if text:
+        columns = (deliveries.c.document_key, deliveries.c.instance_id)
+        wanted.append(or_(*(column.icontains(text, autoescape=True) for column in columns)))
+    if not whole_runs:
+        documents = and_(*(deliveries.c.source.not_like(f"{prefix}%") for prefix in RUN_SOURCES))
+        wanted.append(or_(documents, deliveries.c.state == DeliveryState.UNKNOWN))
+    return wanted
 
 
 def _with_effects(connection: Connection, rows: Iterable[RowMapping]) -> list[Delivery]:
