@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["DEFAULT_TIMEZONE", "Settings"]
+__all__ = ["DEFAULT_TIMEZONE", "Duration", "Settings"]
 
 #: B1 dates carry no zone; this one holds unless a mapping says otherwise (IANA name).
 DEFAULT_TIMEZONE = "Asia/Shanghai"
+
+_DURATION = re.compile(r"([1-9]\d{0,5})([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _duration(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    found = _DURATION.fullmatch(value.strip())
+    if found is None:
+        raise ValueError("a duration is a number and a unit: 30s 5m 2h 7d 4w")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+#: A length of time, written like ``30s 5m 2h 7d 4w``.
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
 class Settings(BaseSettings):
@@ -38,6 +57,25 @@ class Settings(BaseSettings):
     log: str = "info"
     #: Log form: ``console`` for people, ``json`` for machines.
     log_format: str = "console"
+    #: How often approvals without a verdict are looked for (lost callbacks).
+    sweep_every: Duration = timedelta(minutes=5)
+    #: An approval that is open for so long is asked about; the older it is, the more seldom.
+    sweep_age: Duration = timedelta(minutes=10)
+    #: Run records older than this are removed.
+    keep_runs: Duration = timedelta(days=30)
+    #: What the steps of a run got and gave is removed after this time; the record itself stays for ``keep_runs``.
+    keep_payloads: Duration = timedelta(days=14)
+    #: Events carried out longer ago than this are removed, unless their approval is still open.
+    keep_events: Duration = timedelta(days=90)
+    #: For so long the same idempotency key gets the stored answer of an HTTP flow.
+    keep_answers: Duration = timedelta(days=7)
+    #: Webhook of a DingTalk or WeCom group robot that is told about failures and recoveries; empty = nobody is told.
+    #: The address itself is a credential.
+    alert_url: SecretStr = SecretStr("")
+    #: Signing secret of a DingTalk robot (``SEC…``), where its security setting asks for one.
+    alert_secret: SecretStr = SecretStr("")
+    #: Kind of robot; empty = told by the address.
+    alert_kind: Literal["", "dingtalk", "wecom"] = ""
 
     @cached_property
     def state_url(self) -> str:

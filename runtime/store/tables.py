@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 from sqlalchemy import UniqueConstraint as Unique
 
 from runtime.store.columns import Json, Packed, UtcDateTime
 
 __all__ = [
     "REVISION",
+    "answers",
     "appcodes",
     "connections",
     "deliveries",
     "effects",
     "inbox",
+    "incidents",
     "live_mappings",
     "metadata",
+    "polls",
     "run_documents",
     "runs",
     "runtimes",
 ]
 
 #: The newest migration in ``migrations/versions``.
-REVISION = "0002"
+REVISION = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -124,6 +127,7 @@ inbox = Table(
     Column("note", Text, nullable=False, default=""),
     Unique("connection", "event_key"),
     Index(None, "state", "next_attempt_at"),
+    Index(None, "connection", "instance_id"),
 )
 
 #: One generation of one document: what it has become on the other side.
@@ -154,6 +158,14 @@ deliveries = Table(
     Column("completed_at", UtcDateTime),
     Unique("mapping", "flow", "source", "document_key", "generation"),
     Index(None, "state", "updated_at"),
+    Index(None, "connection", "instance_id"),
+    # Approvals without a verdict: few among many.
+    Index(
+        "ix_deliveries_open_approvals",
+        "opened_at",
+        sqlite_where=text("outcome = '' AND instance_id <> ''"),
+        postgresql_where=text("outcome = '' AND instance_id <> ''"),
+    ),
 )
 
 effects = Table(
@@ -206,4 +218,40 @@ live_mappings = Table(
     #: Flow -> when its schedule is due next (ISO 8601, UTC).
     Column("next_runs", Json, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+)
+
+#: When the other system is asked next about an approval that has no verdict yet.
+polls = Table(
+    "polls",
+    metadata,
+    Column("delivery_id", Integer, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("asked", Integer, nullable=False),
+)
+
+#: What an HTTP flow answered to a request with an idempotency key.
+answers = Table(
+    "answers",
+    metadata,
+    Column("mapping", String(80), primary_key=True),
+    Column("flow", String(60), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    #: Hash of the request: another one under the same key is refused.
+    Column("digest", String(40), nullable=False),
+    #: HTTP status; NULL = it is being carried out, or was broken off.
+    Column("status", Integer),
+    Column("headers", Json),
+    Column("body", Packed),
+    Column("started_at", UtcDateTime, nullable=False),
+    Index(None, "started_at"),
+)
+
+#: What is wrong at the moment and was, or is about to be, told to people.
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("key", String(250), primary_key=True),
+    Column("zh", Text, nullable=False),
+    Column("en", Text, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
 )
