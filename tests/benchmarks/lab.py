@@ -16,14 +16,28 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from runtime.sandbox import demo
 
-__all__ = ["FORM", "Row", "Usage", "free_port", "measured", "print_table", "sandbox", "workspace"]
+__all__ = [
+    "COLUMNS",
+    "FORM",
+    "HEADER",
+    "QUERY",
+    "Row",
+    "Running",
+    "Usage",
+    "free_port",
+    "measured",
+    "print_table",
+    "sandbox",
+    "workspace",
+]
 
 #: A form of 20 header controls and a table of five columns.
 FORM = "PROC-BENCH"
-_HEADER = (
+HEADER = (
     "DocEntry",
     "DocNum",
     "DocDate",
@@ -45,7 +59,9 @@ _HEADER = (
     "U_UserID",
     "U_BMID",
 )
-_LINES = ("ItemCode", "ItemDescription", "Quantity", "RequiredDate", "FreeText")
+COLUMNS = ("ItemCode", "ItemDescription", "Quantity", "RequiredDate", "FreeText")
+#: Which drafts are to be sent, read in pages of 100.
+QUERY = {"entity": "Drafts", "filter": "DocObjectCode eq '1470000113' and U_ISSYN eq 'N'", "page_size": 100}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +82,19 @@ class Usage:
     peak: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A sandbox that runs: its address and its process."""
+
+    base: str
+    process: psutil.Process
+
+    def cpu(self) -> float:
+        """Seconds of CPU that it has taken so far."""
+        used = self.process.cpu_times()
+        return float(used.user + used.system)
+
+
 def free_port() -> int:
     """A TCP port on loopback that nobody listens on."""
     with socket.socket() as probe:
@@ -74,8 +103,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def sandbox(folder: Path, *, latency_ms: int) -> Iterator[str]:
-    """A sandbox of its own with :data:`FORM` in it and every call delayed; yields its address."""
+def sandbox(folder: Path, *, latency_ms: int) -> Iterator[Running]:
+    """A sandbox of its own with :data:`FORM` in it and every call delayed."""
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "runtime.cli", "--var", str(folder), "sandbox", "--port", str(port)]
@@ -83,7 +112,7 @@ def sandbox(folder: Path, *, latency_ms: int) -> Iterator[str]:
     try:
         _await(f"{base}/control/health", process)
         httpx.put(f"{base}/control/dingtalk/forms/{FORM}", json=_form(), timeout=30).raise_for_status()
-        yield base
+        yield Running(base=base, process=psutil.Process(process.pid))
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
@@ -105,14 +134,14 @@ def workspace(folder: Path, base: str, *, concurrency: int) -> Mapping[str, str]
     return environment
 
 
-def measured(arguments: Sequence[str], environment: Mapping[str, str]) -> Usage:
-    """Run ``b1-runtime`` to its end.
+def measured(arguments: Sequence[str], environment: Mapping[str, str], *, module: str = "runtime.cli") -> Usage:
+    """Run ``b1-runtime`` (or another ``module``) to its end.
 
     :raises RuntimeError: it failed; with what it said
     """
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "runtime.cli", *arguments],
+        [sys.executable, "-m", module, *arguments],
         env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert process.stdout is not None
@@ -147,8 +176,8 @@ def _await(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _form() -> dict[str, Any]:
-    columns = [{"label": name, "component": "TextField"} for name in _LINES]
-    controls: list[dict[str, Any]] = [{"label": name, "component": "TextField"} for name in _HEADER]
+    columns = [{"label": name, "component": "TextField"} for name in COLUMNS]
+    controls: list[dict[str, Any]] = [{"label": name, "component": "TextField"} for name in HEADER]
     return {
         "name": "bench",
         "controls": [*controls, {"label": "Lines", "component": "TableField", "children": columns}],
@@ -157,11 +186,11 @@ def _form() -> dict[str, Any]:
 
 def _mapping(concurrency: int) -> dict[str, Any]:
     rounded = {"Quantity": [{"round": 2}], "RequiredDate": [{"date": "YYYY-MM-DD"}]}
-    controls = [{"id": name, "label": name} for name in _HEADER]
-    columns = [{"id": name, "label": name} for name in _LINES]
+    controls = [{"id": name, "label": name} for name in HEADER]
+    columns = [{"id": name, "label": name} for name in COLUMNS]
     table = {"id": "Lines", "label": "Lines", "type": "table", "children": columns}
-    fields = [{"to": name, "from": name} for name in _HEADER]
-    lines = [{"to": name, "from": name, "through": rounded.get(name, [])} for name in _LINES]
+    fields = [{"to": name, "from": name} for name in HEADER]
+    lines = [{"to": name, "from": name, "through": rounded.get(name, [])} for name in COLUMNS]
     form = {
         "from": "{{ draft }}",
         "to": {"connection": "oa", "form": FORM, "controls": [*controls, table]},
@@ -176,7 +205,6 @@ def _mapping(concurrency: int) -> dict[str, Any]:
     }
     mark = {"U_ISSYN": "Y", "U_instanceID": "{{ approval.instance_id }}"}
     update = {"entity": "Drafts", "key": "{{ draft.DocEntry }}", "values": mark}
-    query = {"entity": "Drafts", "filter": "DocObjectCode eq '1470000113' and U_ISSYN eq 'N'", "page_size": 100}
     each = {
         "each": "{{ drafts }}", "as": "draft", "key": "{{ draft.DocEntry }}", "concurrency": concurrency,
         "steps": [
@@ -185,7 +213,7 @@ def _mapping(concurrency: int) -> dict[str, Any]:
             {"call": "erp.update", "with": update},
         ],
     }  # fmt: skip
-    steps = [{"id": "drafts", "call": "erp.query", "with": query}, each]
+    steps = [{"id": "drafts", "call": "erp.query", "with": QUERY}, each]
     return {
         "format": 1,
         "id": "bench",

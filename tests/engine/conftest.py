@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -337,11 +336,12 @@ class Bench:
 
 
 @pytest.fixture
-def new_bench(tmp_path: Path) -> Iterator[Callable[[], Bench]]:
+def new_bench(new_state: Callable[[], str]) -> Iterator[Callable[[], Bench]]:
+    """Makes benches, each with a state of its own: on SQLite, and then on PostgreSQL."""
     made: list[Bench] = []
 
     def make() -> Bench:
-        bench = Bench(f"sqlite:///{tmp_path / f'state{len(made)}.db'}")
+        bench = Bench(new_state())
         made.append(bench)
         return bench
 
