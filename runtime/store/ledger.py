@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -46,6 +46,7 @@ __all__ = [
     "find_instance",
     "generations",
     "get_delivery",
+    "holder_of",
     "latest",
     "list_deliveries",
     "mappings_with_deliveries",
@@ -56,6 +57,7 @@ __all__ = [
 
 #: Beginnings of ``source`` for whole runs; every other one is a connection's documents.
 RUN_SOURCES = ("event:", "run:")
+_CLOCKS = timedelta(days=1)
 
 
 class DeliveryState(StrEnum):
@@ -68,7 +70,7 @@ class DeliveryState(StrEnum):
     UNKNOWN = "unknown"
     #: A step was refused: the next tick tries again, after the last recorded effect.
     FAILED = "failed"
-    #: A person decided.
+    #: A person decided what to make of the unknown; the next tick goes on from there.
     RESOLVED = "resolved"
 
 
@@ -94,7 +96,8 @@ class EffectRecord:
     connection: str
     action: str
     digest: str
-    #: What was sent (JSON values; ready JSON as ``bytes`` when writing); None once the answer is known.
+    #: What was sent (JSON values; ready JSON as ``bytes`` when writing); of a ``create`` only while no answer is known,
+    #: of an ``update`` what it wrote: ``entity``, ``key``, ``values``.
     request: Any = None
     result: Any = None
     instance_id: str = ""
@@ -125,6 +128,9 @@ class Delivery:
     opened_at: datetime
     updated_at: datetime
     completed_at: datetime | None
+    #: What persons decided while it was unknown, oldest first: ``at`` (ISO 8601), ``by``, ``step``, ``decision``
+    #: (``created`` or ``resend``), ``result``.
+    decisions: Sequence[Mapping[str, Any]] | None = None
     effects: Mapping[str, EffectRecord] = field(default_factory=dict)
 
 
@@ -200,6 +206,76 @@ def awaits_answer(connection: Connection, name: str) -> bool:
     return bool(connection.scalar(select(query)))
 
 
+def waiting_for_answer(connection: Connection, name: str, *, before: datetime, limit: int) -> list[Delivery]:
+    """Deliveries whose ``create`` in the connection ``name`` began before a moment and has no answer yet."""
+    query = (
+        select(deliveries)
+        .join(effects, effects.c.delivery_id == deliveries.c.id)
+        .where(
+            effects.c.state == EffectState.INTENT,
+            effects.c.connection == name,
+            effects.c.started_at < before,
+            deliveries.c.state.in_((DeliveryState.OPEN, DeliveryState.FAILED)),
+        )
+        .order_by(effects.c.started_at)
+        .limit(limit)
+    )
+    return _with_effects(connection, connection.execute(query).mappings())
+
+
+def rivals(
+    connection: Connection, effect: EffectRecord, *, delivery_id: int | None, young: datetime
+) -> tuple[frozenset[str], bool]:
+    """What an unanswered ``create`` must not take for its own: ids that are recorded for others in its connection, and
+    whether just the same was sent for another document since ``young``, whose answer is still to come."""
+    # An id is recorded after its creation; the day's margin is for the clocks of both systems.
+    since = effect.started_at - _CLOCKS
+    others = select(effects.c.instance_id).join(deliveries, deliveries.c.id == effects.c.delivery_id)
+    taken = others.where(
+        # All states: the index begins with them.
+        deliveries.c.state.in_(list(DeliveryState)),
+        deliveries.c.updated_at >= since,
+        effects.c.connection == effect.connection,
+        effects.c.instance_id != "",
+        _not_this(effect, delivery_id),
+    )
+    twin = exists().where(
+        effects.c.state == EffectState.INTENT,
+        effects.c.connection == effect.connection,
+        effects.c.action == effect.action,
+        effects.c.digest == effect.digest,
+        effects.c.started_at >= young,
+        _not_this(effect, delivery_id),
+    )
+    return frozenset(connection.scalars(taken)), bool(connection.scalar(select(twin)))
+
+
+def holder_of(
+    connection: Connection, effect: EffectRecord, instance_id: str, *, delivery_id: int | None
+) -> Delivery | None:
+    """The delivery whose effect of the same action is recorded with this id; None if there is no other than ``effect``.
+
+    Until the end of the transaction no other process can record the id either.
+    """
+    if not instance_id:
+        return None
+    if connection.dialect.name == "postgresql":
+        # SQLite lets one transaction write at a time; here several processes may be about to record the same id.
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"{effect.connection} {instance_id}"))))
+    query = (
+        select(deliveries)
+        .join(effects, effects.c.delivery_id == deliveries.c.id)
+        .where(
+            effects.c.connection == effect.connection,
+            effects.c.instance_id == instance_id,
+            effects.c.action == effect.action,
+            _not_this(effect, delivery_id),
+        )
+        .limit(1)
+    )
+    return next(iter(_with_effects(connection, connection.execute(query).mappings())), None)
+
+
 def get_delivery(connection: Connection, delivery_id: int) -> Delivery | None:
     """One delivery with its effects, or None."""
     query = select(deliveries).where(deliveries.c.id == delivery_id)
@@ -270,6 +346,10 @@ def count_open_approvals(connection: Connection) -> int:
 def mappings_with_deliveries(connection: Connection) -> list[str]:
     """Ids of the mappings that the ledger knows, sorted; also of those that were deleted since."""
     return list(connection.scalars(select(deliveries.c.mapping).distinct().order_by(deliveries.c.mapping)))
+
+
+def _not_this(effect: EffectRecord, delivery_id: int | None) -> ColumnElement[bool]:
+    return or_(effects.c.delivery_id != (delivery_id or 0), effects.c.step != effect.step)
 
 
 def _wanted(

@@ -156,6 +156,8 @@ deliveries = Table(
     Column("opened_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("completed_at", UtcDateTime),
+    #: What persons decided while it was unknown, oldest first: [{"at", "by", "step", "decision", "result"}].
+    Column("decisions", Json),
     Unique("mapping", "flow", "source", "document_key", "generation"),
     Index(None, "state", "updated_at"),
     Index(None, "connection", "instance_id"),
@@ -182,7 +184,8 @@ effects = Table(
     Column("action", String(120), nullable=False),
     #: Hash of what was sent.
     Column("digest", String(40), nullable=False),
-    #: What was sent, kept while no answer is known: reconciliation must look for just that.
+    #: Of a ``create``: what was sent, kept while no answer is known, because reconciliation must look for just that.
+    #: Of an ``update``: {"entity", "key", "values"} of what it wrote, to recognise a document that still holds it.
     Column("request", Json),
     Column("result", Json),
     #: The approval that this effect created, as its events name it.
