@@ -333,6 +333,21 @@ class Connector(ABC, Generic[S]):
     #: Whether :meth:`receive` works.
     has_callback: ClassVar[bool] = False
 
+    async def poll_event(self, instance_id: str, form: str) -> Event | None:
+        """How an approval ended, as the ``approval.finished`` event that its callback would have reported; None while
+        it is open.
+
+        The key of the event is the same at every call and never that of a callback.
+
+        :param form: what the approval was made from, for systems that do not say so themselves
+        :raises NotImplementedError: this system cannot be asked (see :attr:`has_polling`)
+        :raises NotFound: there is no such approval (any more)
+        """
+        raise NotImplementedError
+
+    #: Whether :meth:`poll_event` works.
+    has_polling: ClassVar[bool] = False
+
 
 async def rows(items: Sequence[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
     """A stream over rows that are already here."""

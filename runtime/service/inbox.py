@@ -27,6 +27,7 @@ __all__ = ["InboxWorkers", "Route", "Router"]
 
 log = structlog.get_logger(__name__)
 
+_FINISHED = "approval.finished"
 #: Events worked on at the same time.
 _CONCURRENCY = 8
 #: Seconds between two looks at the inbox when nothing announces an event (retries, events of before the start).
@@ -77,6 +78,10 @@ class Router:
     def flows_for(self, connection: str, event: Event) -> list[Route]:
         """The flows that the event goes to now."""
         return [route for route in self._active if route.takes(connection, event)]
+
+    def verdict_routes(self) -> list[Route]:
+        """The flows that wait for approvals to end."""
+        return [route for route in self._active if route.type == _FINISHED]
 
     def reason_to_wait(self, connection: str, event: Event) -> IntegrationError | None:
         """Why an event that no active flow takes must be kept: a verdict is never dropped because of a typing error."""
@@ -204,7 +209,9 @@ class InboxWorkers:
             return
         for route in routes:
             try:
-                request = RunRequest(cause="event", event=item.event, connection=item.connection)
+                request = RunRequest(
+                    cause="event", event=item.event, connection=item.connection, document_key=_ledger_key(item.event)
+                )
                 summary = await self._dispatcher.run(route.mapping, route.flow, request)
             except IntegrationError as raised:
                 await self._failed(item, raised, _next_attempt(item, raised))
@@ -239,6 +246,13 @@ class InboxWorkers:
         await self._database.awrite(
             lambda connection: event_failed(connection, item.id, error=error, next_attempt_at=next_attempt_at)
         )
+
+
+def _ledger_key(event: Event) -> str:
+    """An approval ends once: its verdict has one place in the ledger, however often and in whichever way it arrives."""
+    if event.type == _FINISHED and event.instance_id and event.outcome is not None:
+        return f"{event.type} {event.instance_id} {event.outcome}"
+    return event.key
 
 
 def _bring_forward(connection: Connection) -> None:

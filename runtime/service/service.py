@@ -26,6 +26,7 @@ from runtime.service.live import LiveMappings
 from runtime.service.manual import ManualQueue
 from runtime.service.metrics import Metrics
 from runtime.service.schedules import Schedules
+from runtime.service.sweep import Sweep
 from runtime.store.appcodes import AppCodes
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
@@ -78,6 +79,14 @@ class Service:
             flows=flows,
             metrics=self._metrics,
         )
+        self._sweep = Sweep(
+            database,
+            self._pool,
+            self._router,
+            every=settings.sweep_every,
+            age=settings.sweep_age,
+            stored=self._workers.wake,
+        )
         callbacks = Callbacks(database, self._pool, self._metrics, stored=self._workers.wake)
         self.app = Starlette(
             routes=[
@@ -104,6 +113,7 @@ class Service:
         self._begin(lambda: self._live.watch(self._stop_watching), "watch mappings")
         self._begin(self._workers.run, "inbox")
         self._begin(self._queue.run, "queue")
+        self._begin(self._sweep.run, "sweep")
         self._begin(self._metrics.measure_lag, "event loop lag")
         self._begin(self._keep_beating, "heartbeat")
         self._begin(self._keep_clean, "clean-up")

@@ -23,11 +23,16 @@ __all__ = [
     "event_done",
     "event_failed",
     "insert_event",
+    "insert_polled",
     "list_events",
     "prune_events",
     "release_events",
     "retry_event",
 ]
+
+
+#: What makes an event unique.
+_KEY = ["connection", "event_key"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,19 +56,28 @@ class InboxEvent:
 
 def insert_event(connection: Connection, name: str, event: Event) -> bool:
     """Store an event of the connection ``name``; False if it is a redelivery of one that is here already."""
-    values = {
-        "connection": name,
-        "event_key": event.key,
-        "type": event.type,
-        "instance_id": event.instance_id,
-        "form": event.form,
-        "event": _dump(event),
-        "state": "new",
-        "received_at": utc_now(),
-    }
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(inbox).values(values).on_conflict_do_nothing(index_elements=["connection", "event_key"])
+    statement = _insert(connection, name, event).on_conflict_do_nothing(index_elements=_KEY)
     return connection.execute(statement.returning(inbox.c.id)).first() is not None
+
+
+def insert_polled(connection: Connection, name: str, event: Event) -> bool:
+    """Store an event that was found by asking; False if its approval has an event of this type on the way already.
+
+    One that was carried out without recording a verdict (no flow wanted it at that time) is carried out again.
+    """
+    on_the_way = select(inbox.c.id).where(
+        inbox.c.connection == name,
+        inbox.c.instance_id == event.instance_id,
+        inbox.c.type == event.type,
+        inbox.c.state != "done",
+    )
+    if connection.execute(on_the_way.limit(1)).first() is not None:
+        return False
+    statement = _insert(connection, name, event).on_conflict_do_update(
+        index_elements=_KEY, set_={"state": "new", "attempts": 0, "finished_at": None, "note": ""}
+    )
+    connection.execute(statement)
+    return True
 
 
 def claim_events(connection: Connection, *, limit: int = 16) -> list[InboxEvent]:
@@ -163,6 +177,20 @@ def prune_events(connection: Connection, *, before: datetime, batch: int = 500) 
     if ids:
         connection.execute(delete(inbox).where(inbox.c.id.in_(ids)))
     return len(ids)
+
+
+def _insert(connection: Connection, name: str, event: Event) -> Any:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(inbox).values(
+        connection=name,
+        event_key=event.key,
+        type=event.type,
+        instance_id=event.instance_id,
+        form=event.form,
+        event=_dump(event),
+        state="new",
+        received_at=utc_now(),
+    )
 
 
 def _dump(event: Event) -> dict[str, Any]:

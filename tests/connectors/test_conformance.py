@@ -21,6 +21,7 @@ from runtime.connectors.base import (
     ConnectorSettings,
     Effect,
     Intent,
+    Outcome,
     WireRequest,
 )
 from runtime.connectors.registry import connector_kinds, open_connector, secret_fields
@@ -47,6 +48,12 @@ class Sample:
     creates: Mapping[str, Mapping[str, Any]]
     #: Cookies that a login sets.
     cookies: Mapping[str, str] = field(default_factory=dict)
+    #: Answers, by path, about approval ``i-1`` of form ``FORM`` by how it ended (None = open), where it can be asked.
+    verdicts: Mapping[Outcome | None, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def dingtalk_detail(status: str, result: str) -> Mapping[str, Any]:
+    return {"/v1.0/workflow/processInstances": {"result": {"status": status, "result": result, "title": "t"}}}
 
 
 SAMPLES = {
@@ -64,6 +71,12 @@ SAMPLES = {
         creates={
             "create_approval": {"form": "P-1", "values": {"备注": "x"}, "originator": "u1", "department": -1},
             "comment": {"instance_id": "i-1", "text": "x", "user": "u1"},
+        },
+        verdicts={
+            None: dingtalk_detail("RUNNING", ""),
+            Outcome.AGREED: dingtalk_detail("COMPLETED", "agree"),
+            Outcome.REFUSED: dingtalk_detail("COMPLETED", "refuse"),
+            Outcome.WITHDRAWN: dingtalk_detail("TERMINATED", ""),
         },
     ),
 }
@@ -292,6 +305,41 @@ async def test_forms_are_offered_only_where_there_are_some(connect: Open, kind: 
     connector = connect("http://127.0.0.1:1", retries=0)
     with pytest.raises(IntegrationError if kind.has_forms else NotImplementedError):
         await connector.fetch_form("FORM")
+
+
+async def test_only_a_system_that_answers_is_asked_how_an_approval_ended(
+    connect: Open, kind: type[Connector[Any]], free_port: int
+) -> None:
+    connector = connect(f"http://127.0.0.1:{free_port}", retries=0)
+    with pytest.raises(RetryLater if kind.has_polling else NotImplementedError):
+        await connector.poll_event("i-1", "FORM")
+
+
+async def test_a_polled_verdict_is_the_event_that_the_callback_would_have_reported(
+    connect: Open, kind: type[Connector[Any]], serve: Callable[..., Awaitable[Any]]
+) -> None:
+    if not kind.has_polling:
+        assert SAMPLES[kind.kind].verdicts == {}
+        return
+    sample = SAMPLES[kind.kind]
+    assert set(sample.verdicts) == {None, *Outcome}
+    for outcome, answers in sample.verdicts.items():
+
+        async def answer(request: web.Request, answers: Mapping[str, Any] = answers) -> web.StreamResponse:
+            return web.json_response({**sample.login, **answers}[request.path])
+
+        connector = connect((await serve(answer)).url)
+        event = await connector.poll_event("i-1", "FORM")
+        if outcome is None:
+            assert event is None
+            continue
+        assert event is not None
+        assert (event.type, event.instance_id, event.form) == ("approval.finished", "i-1", "FORM")
+        assert event.outcome is outcome
+        again = await connector.poll_event("i-1", "FORM")
+        assert again is not None
+        assert again.key == event.key
+        json.dumps(dict(event.raw))
 
 
 async def test_reconciling_against_a_silent_system_finds_nothing_out(connect: Open, free_port: int) -> None:

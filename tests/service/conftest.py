@@ -157,10 +157,10 @@ class Desk:
     def _database(self) -> Database:
         return Database.open(f"sqlite:///{(self.var / 'state.db').resolve()}")
 
-    def serve(self, *arguments: str) -> Process:
+    def serve(self, *arguments: str, env: dict[str, str] | None = None) -> Process:
         """A runtime in the background."""
         log = self.folder / f"serve-{len(self.started)}.log"
-        self.started.append(Process([*self._where(), "serve", "--port", "0", *arguments], log=log))
+        self.started.append(Process([*self._where(), "serve", "--port", "0", *arguments], log=log, env=env))
         return self.started[-1]
 
     def save(self, document: dict[str, Any]) -> Path:

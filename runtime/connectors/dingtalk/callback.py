@@ -18,7 +18,7 @@ from runtime.connectors.dingtalk.approvals import read_time
 from runtime.connectors.dingtalk.settings import DingTalkSettings
 from runtime.errors import CallbackRejected
 
-__all__ = ["receive"]
+__all__ = ["finished_event", "receive"]
 
 _LARGEST_BODY = 1_048_576
 _OUTCOMES = {"agree": Outcome.AGREED, "refuse": Outcome.REFUSED}
@@ -57,6 +57,39 @@ def receive(name: str, settings: DingTalkSettings, request: CallbackRequest) -> 
         nonce=query.get("nonce", ""),
     )
     return Received(events=_events(_object(message, name)), reply=_success(channel))
+
+
+def finished_event(approval: Mapping[str, Any], form: str) -> Event:
+    """The event of an approval that is over and whose push never arrived; ``raw`` has the shape of the push.
+
+    :param approval: what :func:`~runtime.connectors.dingtalk.approvals.read_approval` returns
+    :param form: process code, where the instance itself does not name it
+    """
+    outcome, finished = approval["outcome"], approval["finished_at"]
+    form = approval["form"] or form
+    result = next((word for word, meaning in _OUTCOMES.items() if meaning is outcome), None)
+    raw: dict[str, Any] = {
+        "EventType": "bpms_instance_change",
+        "processInstanceId": approval["instance_id"],
+        "processCode": form,
+        "title": approval["title"],
+        "staffId": approval["originator"],
+        "type": "finish" if result else "terminate",
+    }
+    if result:
+        raw["result"] = result
+    if finished is not None:
+        raw["finishTime"] = int(finished.timestamp() * 1000)
+    return Event(
+        key=f"polled {approval['instance_id']} {outcome}",
+        type="approval.finished",
+        instance_id=approval["instance_id"],
+        form=form,
+        outcome=outcome,
+        approver=approval["approver"],
+        finished_at=finished,
+        raw=raw,
+    )
 
 
 def _object(text: bytes | str, name: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from runtime.connectors.base import (
     Connector,
     ConnectorSettings,
     Effect,
+    Event,
     Received,
     TestReport,
 )
@@ -21,7 +22,7 @@ from runtime.connectors.dingtalk.actions import (
     ListApprovals,
     TerminateApproval,
 )
-from runtime.connectors.dingtalk.callback import receive
+from runtime.connectors.dingtalk.callback import finished_event, receive
 from runtime.connectors.dingtalk.client import DingTalkClient
 from runtime.connectors.dingtalk.forms import parse_form
 from runtime.connectors.dingtalk.instances import Instances
@@ -43,6 +44,7 @@ class DingTalkConnector(Connector[DingTalkSettings]):
     settings_model: ClassVar[type[ConnectorSettings]] = DingTalkSettings
     has_forms: ClassVar[bool] = True
     has_callback: ClassVar[bool] = True
+    has_polling: ClassVar[bool] = True
 
     def __init__(self, name: str, settings: DingTalkSettings) -> None:
         self._client = DingTalkClient(name, settings)
@@ -135,3 +137,8 @@ class DingTalkConnector(Connector[DingTalkSettings]):
     def receive(self, request: CallbackRequest) -> Received:
         """See :func:`runtime.connectors.dingtalk.callback.receive`."""
         return receive(self.name, self.settings, request)
+
+    async def poll_event(self, instance_id: str, form: str) -> Event | None:
+        """See :class:`~runtime.connectors.base.Connector` (DingTalk open platform, 获取单个审批实例详情)."""
+        approval = await self._instances.get(GetApproval(instance_id=instance_id))
+        return finished_event(approval, form) if approval["outcome"] is not None else None
