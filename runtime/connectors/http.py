@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import re
 import ssl
-from collections.abc import Callable, Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import httpx
 from aiolimiter import AsyncLimiter
-from httpx_aiohttp import AiohttpTransport
 from pydantic import SecretStr
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from yarl import URL
 
 from runtime import jsontext
 from runtime.connectors.base import ConnectorSettings, Effect
@@ -29,22 +29,46 @@ from runtime.errors import (
     Unreachable,
 )
 
-__all__ = ["HttpClient", "read_json"]
+__all__ = ["Auth", "HttpClient", "Request", "read_json"]
 
 #: Raises the error that an answer stands for, or returns.
 Check = Callable[[httpx.Response], None]
 
-_JITTERED = wait_random_exponential(multiplier=0.25, max=20)
+#: Seconds before a repeat: up to the first, doubled with every attempt, at most the second. Dice keep callers apart.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 20.0
+_DICE = random.SystemRandom()
 #: Asked to wait longer than this (seconds), a call gives up and leaves the repeat to the next run.
 _LONGEST_WAIT = 30.0
 #: Idle connections are dropped before Apache's default ``Keep-Alive: timeout=5`` closes them under our hands.
 _KEEP_ALIVE = 4.0
 #: Secrets from this length on are blanked in what the other system says about a request.
 _SHORTEST_SECRET = 4
+#: An address that needs no further encoding.
+_PLAIN_ADDRESS = re.compile(r"https?://[!$&'()*+,./:;=?@\[\]_~%a-zA-Z0-9-]+", re.ASCII)
+_ORIGIN = re.compile(r"https?://[^/?#]+")
 #: What aiohttp raises before the first byte of a request leaves this machine. After any other fault the other system
-#: may have processed the request. The exception classes of httpx cannot tell: the transport turns a connection that
-#: was reset after sending into ``httpx.ConnectTimeout``.
+#: may have processed the request.
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ServerFingerprintMismatch)
+
+
+class Request:
+    """A request on its way out; an :class:`Auth` may change its headers."""
+
+    __slots__ = ("content", "headers", "method", "url")
+
+    def __init__(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> None:
+        self.method = method
+        #: Absolute and percent-encoded.
+        self.url = url
+        self.headers = headers
+        self.content = content
+
+
+class Auth(Protocol):
+    """Gives requests what proves who we are."""
+
+    def auth_flow(self, request: Request) -> AsyncGenerator[Request, httpx.Response]:
+        """Yield the request to send; gets its answer, and may yield another one."""
 
 
 class HttpClient:
@@ -52,21 +76,22 @@ class HttpClient:
 
     Repeats a call after a transient fault only where repeating is safe: reads and updates always, a ``create`` only
     when the request certainly was not processed (no connection, or the other system said "slow down").
+
+    It sends with aiohttp itself and answers with httpx's response, which is what the connectors understand: httpx's
+    client in between costs as much processor time as everything else about a call.
     """
 
-    def __init__(self, name: str, settings: ConnectorSettings, *, auth: httpx.Auth | None = None) -> None:
+    def __init__(self, name: str, settings: ConnectorSettings, *, auth: Auth | None = None) -> None:
         self.name = name
         self._settings = settings
         secrets = (value for _, value in settings if isinstance(value, SecretStr))
         self._secrets = [text for secret in secrets if len(text := secret.get_secret_value()) >= _SHORTEST_SECRET]
         self._limiter = AsyncLimiter(max(1.0, settings.rate), 1.0 if settings.rate >= 1 else 1.0 / settings.rate)
-        self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(verify=False, trust_env=False, client=_session(_tls(name, settings))),
-            timeout=settings.timeout,
-            trust_env=False,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # sessions are the connectors' business
-            auth=auth,
-        )
+        self._tls = _tls(name, settings)
+        self._auth = auth
+        #: Scheme and host of addresses that were found to be good ones.
+        self._origins: set[str] = set()
+        self._opened: aiohttp.ClientSession | None = None
 
     async def send(
         self,
@@ -79,7 +104,7 @@ class HttpClient:
         body: Any = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: httpx.Auth | None = None,
+        auth: Auth | None = None,
     ) -> httpx.Response:
         """Send and return the checked answer.
 
@@ -94,25 +119,42 @@ class HttpClient:
         if body is not None:
             content = jsontext.dumps(body)
             sent.setdefault("Content-Type", "application/json")
-        try:
-            request = self._client.build_request(method, url, params=params, content=content, headers=sent)
-        except httpx.InvalidURL as error:
-            raise BadConnection("地址无效", "The address is not valid", where=self.name, remote=str(error)) from error
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: _repeatable(error, effect)),
-            stop=stop_after_attempt(1 + self._settings.retries),
-            wait=_wait,
-            reraise=True,
-        )
-        return await retrying(self._once, request, effect, check, auth)
+        request = Request(method, self._address(url, params), sent, content)
+        attempt = 1
+        while True:
+            try:
+                return await self._once(request, effect, check, auth or self._auth)
+            except RetryLater as error:
+                if attempt > self._settings.retries or not _repeatable(error, effect):
+                    raise
+                pause = _pause(error, attempt)
+            attempt += 1
+            await asyncio.sleep(pause)
 
-    async def _once(
-        self, request: httpx.Request, effect: Effect, check: Check, auth: httpx.Auth | None
-    ) -> httpx.Response:
+    def _address(self, url: str, params: Mapping[str, str] | None) -> str:
+        """The address with its query, as it goes out.
+
+        :raises BadConnection: it is not valid
+        """
+        origin = _ORIGIN.match(url)
+        if params is None and origin is not None and origin[0] in self._origins and _PLAIN_ADDRESS.fullmatch(url):
+            return url
+        try:
+            parsed = httpx.URL(url, params=params) if params is not None else httpx.URL(url)
+            URL(str(parsed), encoded=True).port  # noqa: B018 - reading it is what checks it
+        except (httpx.InvalidURL, ValueError) as error:
+            raise BadConnection("地址无效", "The address is not valid", where=self.name, remote=str(error)) from error
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise BadConnection("地址无效", "The address is not valid", where=self.name)
+        if origin is not None:
+            self._origins.add(origin[0])
+        return str(parsed)
+
+    async def _once(self, request: Request, effect: Effect, check: Check, auth: Auth | None) -> httpx.Response:
         try:
             return await self._exchange(request, effect, check, auth)
         except IntegrationError as error:
-            error.where = error.where or f"{self.name} {request.method} {request.url.copy_with(query=None)}"
+            error.where = error.where or f"{self.name} {request.method} {request.url.partition('?')[0]}"
             for secret in self._secrets:
                 error.remote = error.remote.replace(secret, "***")
             if effect is Effect.CREATE and isinstance(error, RemoteFault):
@@ -125,13 +167,11 @@ class HttpClient:
                 ) from error
             raise
 
-    async def _exchange(
-        self, request: httpx.Request, effect: Effect, check: Check, auth: httpx.Auth | None
-    ) -> httpx.Response:
+    async def _exchange(self, request: Request, effect: Effect, check: Check, auth: Auth | None) -> httpx.Response:
         async with self._limiter:
             try:
-                response = await self._client.send(request, auth=auth or httpx.USE_CLIENT_DEFAULT)
-            except (httpx.UnsupportedProtocol, aiohttp.InvalidURL) as error:
+                response = await self._send(request) if auth is None else await self._authenticated(request, auth)
+            except aiohttp.InvalidURL as error:
                 raise BadConnection("地址无效", "The address is not valid") from error
             except (httpx.RequestError, aiohttp.ClientError, OSError) as error:
                 raise _transport_fault(error, effect) from error
@@ -151,7 +191,42 @@ class HttpClient:
 
     async def aclose(self) -> None:
         """Close the pooled connections."""
-        await self._client.aclose()
+        if self._opened is not None:
+            await self._opened.close()
+
+    async def _authenticated(self, request: Request, auth: Auth) -> httpx.Response:
+        flow = auth.auth_flow(request)
+        try:
+            outgoing = await anext(flow)
+            while True:
+                response = await self._send(outgoing)
+                try:
+                    outgoing = await flow.asend(response)
+                except StopAsyncIteration:
+                    return response
+        finally:
+            await flow.aclose()
+
+    async def _send(self, request: Request) -> httpx.Response:
+        async with self._session().request(
+            request.method, URL(request.url, encoded=True), headers=request.headers, data=request.content,
+            allow_redirects=False,
+        ) as answer:  # fmt: skip
+            content = await answer.read()
+        # The content is as it was sent: httpx unpacks it, or raises if it is not what it claims to be.
+        return httpx.Response(answer.status, headers=answer.raw_headers, content=content)
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            limit = self._settings.timeout
+            self._opened = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._tls, limit=100, keepalive_timeout=_KEEP_ALIVE),
+                cookie_jar=aiohttp.DummyCookieJar(),  # sessions are the connectors' business
+                timeout=aiohttp.ClientTimeout(connect=limit, sock_connect=limit, sock_read=limit),
+                headers={"Accept-Encoding": "gzip, deflate", "User-Agent": "b1-integration-studio"},
+                auto_decompress=False,
+            )
+        return self._opened
 
 
 def read_json(response: httpx.Response) -> Any:
@@ -171,15 +246,14 @@ def read_json(response: httpx.Response) -> Any:
 
 
 def _transport_fault(error: Exception, effect: Effect) -> IntegrationError:
-    cause = error.__cause__ or error
-    words = re.sub(r"\?\S+", "", str(cause)) or type(cause).__name__  # a query may carry secrets
-    if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+    words = re.sub(r"\?\S+", "", str(error)) or type(error).__name__  # a query may carry secrets
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return BadConnection(
             "对方系统的证书不受信任：请填写 CA 证书文件，或关闭证书校验",
             "The other system's certificate is not trusted: name its CA file, or switch verification off",
             remote=words,
         )
-    if isinstance(cause, _NEVER_SENT):
+    if isinstance(error, _NEVER_SENT):
         return Unreachable("无法连接对方系统", "The other system cannot be reached", remote=words)
     if effect is Effect.CREATE:
         return OutcomeUnknown(
@@ -188,16 +262,6 @@ def _transport_fault(error: Exception, effect: Effect) -> IntegrationError:
             remote=words,
         )
     return TimedOut("对方系统没有及时给出完整答复", "The other system gave no complete answer in time", remote=words)
-
-
-def _session(tls: ssl.SSLContext) -> Callable[[], aiohttp.ClientSession]:
-    def start() -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls, limit=100, keepalive_timeout=_KEEP_ALIVE),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-
-    return start
 
 
 def _tls(name: str, settings: ConnectorSettings) -> ssl.SSLContext:
@@ -213,15 +277,12 @@ def _tls(name: str, settings: ConnectorSettings) -> ssl.SSLContext:
         ) from error
 
 
-def _repeatable(error: BaseException, effect: Effect) -> bool:
-    if isinstance(error, RetryLater) and (error.retry_after or 0.0) > _LONGEST_WAIT:
+def _repeatable(error: RetryLater, effect: Effect) -> bool:
+    if (error.retry_after or 0.0) > _LONGEST_WAIT:
         return False
-    if effect is Effect.CREATE:
-        return isinstance(error, Unreachable | Throttled)
-    return isinstance(error, RetryLater)
+    return effect is not Effect.CREATE or isinstance(error, Unreachable | Throttled)
 
 
-def _wait(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, RetryLater) else None
-    return (asked or 0.0) + _JITTERED(state)
+def _pause(error: RetryLater, attempt: int) -> float:
+    """Seconds to wait before the next attempt."""
+    return (error.retry_after or 0.0) + _DICE.uniform(0.0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (attempt - 1)))

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
 import httpx
 
+from runtime.connectors.http import Request
 from runtime.errors import IntegrationError, RemoteFault, RetryLater, TimedOut, Unreachable
 
 __all__ = ["Login", "LoginOnly", "Session", "cookies_of"]
@@ -49,19 +50,19 @@ def cookies_of(response: httpx.Response, session_id: str) -> str:
     return "; ".join(f"{name}={value}" for name, value in pairs.items())
 
 
-class LoginOnly(httpx.Auth):
+class LoginOnly:
     """For Login and Logout themselves: given cookies or none, and no renewal."""
 
     def __init__(self, cookies: str = "") -> None:
         self._cookies = cookies
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Replace whatever cookies the client has collected."""
+    async def auth_flow(self, request: Request) -> AsyncGenerator[Request, httpx.Response]:
+        """Send with the given cookies."""
         _carry(request, self._cookies)
         yield request
 
 
-class Session(httpx.Auth):
+class Session:
     """Gives every request the session; logs in first where there is none, and once more where it is dead.
 
     A dead session is noticed before the server looks at the request, so the request, even one that creates something,
@@ -76,13 +77,12 @@ class Session(httpx.Auth):
         self._failure: IntegrationError | None = None
         self._paused_until = 0.0
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    async def auth_flow(self, request: Request) -> AsyncGenerator[Request, httpx.Response]:
         """Send with the session; on 401 renew it and send once more."""
         login = self._login or await self.renew(None)
         _carry(request, login.cookies)
         response = yield request
         if response.status_code == httpx.codes.UNAUTHORIZED:
-            await response.aread()
             _carry(request, (await self.renew(login)).cookies)
             yield request
 
@@ -115,7 +115,7 @@ class Session(httpx.Auth):
         return login
 
 
-def _carry(request: httpx.Request, cookies: str) -> None:
+def _carry(request: Request, cookies: str) -> None:
     request.headers.pop("Cookie", None)
     if cookies:
         request.headers["Cookie"] = cookies
