@@ -24,6 +24,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     "nav.watch": (
         Entry("overview", ":material/monitoring:"),
         Entry("runs", ":material/history:"),
+        Entry("deliveries", ":material/local_shipping:"),
     ),
     "nav.build": (
         Entry("connections", ":material/cable:"),

@@ -51,13 +51,13 @@ def workspace() -> Workspace:
 
     :raises IntegrationError: the state database or the mappings cannot be opened
     """
-    settings = Settings()
-    return _open(settings.model_dump_json())
+    return _open(Settings())
 
 
-@st.cache_resource(show_spinner=False, max_entries=1, on_release=Workspace.close)
-def _open(settings_json: str) -> Workspace:
-    settings = Settings.model_validate_json(settings_json)
+@st.cache_resource(
+    show_spinner=False, max_entries=1, on_release=Workspace.close, hash_funcs={Settings: Settings.model_dump_json}
+)
+def _open(settings: Settings) -> Workspace:
     database = Database.open(settings.state_url)
     vault = Vault(settings.key_file, settings.secret_key)
     connections = ConnectionStore(database, vault)

@@ -14,9 +14,10 @@ from runtime.mapping.folder import StoredMapping
 from runtime.mapping.models import Flow, Mapping, Trigger
 from runtime.service.clock import compile_schedule
 from runtime.store.database import RuntimeInfo
-from runtime.store.inbox import list_events
-from runtime.store.ledger import DeliveryState, list_deliveries
+from runtime.store.inbox import count_events
+from runtime.store.ledger import DeliveryState, count_deliveries, count_open_approvals, list_deliveries
 from runtime.store.runs import RunInfo, list_runs
+from studio.deliveries.story import document_of, one_language
 from studio.i18n import language, plain, t
 from studio.records.tables import error_text, local, outcome_by_hour
 from studio.workspace import Workspace, explained, workspace
@@ -25,6 +26,8 @@ __all__ = ["show"]
 
 _HOURS = 24
 _MANY = 5000
+#: Deliveries that wait for a person, listed here; the Deliveries page has all of them.
+_SHOWN = 20
 
 
 def show() -> None:
@@ -62,31 +65,30 @@ def _runtime(space: Workspace, alive: RuntimeInfo | None) -> None:
 
 
 def _numbers(space: Workspace, runs: list[RunInfo]) -> None:
-    unknown, failed, open_approvals, stuck = space.database.read(
+    unknown, failed, open_approvals, stuck, waiting = space.database.read(
         lambda connection: (
-            list_deliveries(connection, states=[DeliveryState.UNKNOWN], limit=_MANY),
-            list_deliveries(connection, states=[DeliveryState.FAILED], limit=_MANY),
-            [item for item in list_deliveries(connection, states=[DeliveryState.COMPLETE], limit=_MANY)
-             if item.instance_id and not item.outcome],
-            list_events(connection, states=["failed"], limit=_MANY),
+            count_deliveries(connection, states=[DeliveryState.UNKNOWN]),
+            count_deliveries(connection, states=[DeliveryState.FAILED]),
+            count_open_approvals(connection),
+            count_events(connection, states=["failed"]),
+            list_deliveries(connection, states=[DeliveryState.UNKNOWN, DeliveryState.FAILED], limit=_SHOWN),
         )
-    )  # fmt: skip
+    )
     columns = st.columns(5)
     columns[0].metric(t("overview.done"), sum(run.done for run in runs))
-    columns[1].metric(t("overview.failed"), len(failed))
-    columns[2].metric(t("overview.unknown"), len(unknown), help=t("overview.unknown_help"))
-    columns[3].metric(t("overview.open"), len(open_approvals))
-    columns[4].metric(t("overview.events"), len(stuck), help=t("overview.events_help"))
-    waiting = [*unknown, *failed]
+    columns[1].metric(t("overview.failed"), failed)
+    columns[2].metric(t("overview.unknown"), unknown, help=t("overview.unknown_help"))
+    columns[3].metric(t("overview.open"), open_approvals)
+    columns[4].metric(t("overview.events"), stuck, help=t("overview.events_help"))
     if waiting:
-        with st.expander(t("overview.waiting", count=len(waiting)), expanded=True):
+        with st.expander(t("overview.waiting", count=unknown + failed), expanded=True):
             st.dataframe(
                 [
                     {
-                        t("overview.document"): item.document_key,
+                        t("overview.document"): document_of(item),
                         t("overview.mapping"): item.mapping,
-                        t("overview.state"): t(f"state.{item.state}"),
-                        t("overview.reason"): error_text(item.error, language()) or item.note,
+                        t("overview.state"): t(f"delivery.state.{item.state}"),
+                        t("overview.reason"): error_text(item.error, language()) or one_language(item.note, language()),
                     }
                     for item in waiting
                 ],

@@ -1,0 +1,1 @@
+"""What became of each document: list, history, and the decision about an unknown outcome."""

@@ -1,0 +1,5 @@
+"""Deliveries: which document became which approval, and what came of it."""
+
+from studio.deliveries.page import show
+
+show()
