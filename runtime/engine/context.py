@@ -50,11 +50,15 @@ class Stopped(Exception):
 
 
 class Skipped(Exception):
-    """The document is not touched in this run; the reason is one text for people, Chinese and English."""
+    """The document is not touched in this run; the reason is one text for people, Chinese and English.
 
-    def __init__(self, zh: str, en: str) -> None:
+    :param warning: something in the set-up makes it come back in vain: the run's note says so
+    """
+
+    def __init__(self, zh: str, en: str, *, warning: bool = False) -> None:
         super().__init__(zh, en)
         self.reason = f"{zh} | {en}"
+        self.warning = warning
 
 
 class Interrupted(Exception):
@@ -161,6 +165,8 @@ class Outcome:
     elapsed_ms: int
     error: IntegrationError | None = None
     note: str = ""
+    #: Skipped by a ``stop`` step.
+    stopped: bool = False
 
 
 class Run:
@@ -179,6 +185,11 @@ class Run:
         self.stopping = False
         #: What stopped the run although only one document met it: the set-up is wrong for all of them.
         self.fault: IntegrationError | None = None
+        #: The first document that was skipped with a warning, and how many were.
+        self.warning = ""
+        self.warned = 0
+        #: Sources in the ledger whose documents were all looked at.
+        self.exhausted: set[str] = set()
         self._lease = lease
         self._position = 0
 
@@ -231,6 +242,11 @@ class Run:
         """What one document met is wrong for all: no further document begins."""
         self.fault = self.fault or error
         self.stopping = True
+
+    def warn(self, document: str, reason: str) -> None:
+        """A document was skipped because of the set-up; the note names the first one."""
+        self.warned += 1
+        self.warning = self.warning or f"{document}: {reason}"
 
     def count(self, state: str) -> None:
         """One document ended."""

@@ -17,18 +17,29 @@ from sqlalchemy import Connection
 from runtime import jsontext
 from runtime.connectors.base import ActionParams, Effect, Finding, Intent, Reconciliation
 from runtime.engine.context import Call
+from runtime.engine.written import written
 from runtime.errors import IntegrationError, OutcomeUnknown, RemoteFault, RetryLater, TimedOut
 from runtime.faultpoints import FaultPoint, reach
 from runtime.mapping.mapper import MappedForm
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
-from runtime.store.ledger import Delivery, DeliveryState, EffectRecord, EffectState, save
+from runtime.store.ledger import (
+    Delivery,
+    DeliveryState,
+    EffectRecord,
+    EffectState,
+    TakenByAnother,
+    claim_instance,
+    rivals,
+    save,
+)
 from runtime.store.runs import error_record
 
-__all__ = ["Document", "Place"]
+__all__ = ["FROM_LEDGER", "Document", "Place"]
 
 _OPEN_QUESTION = (EffectState.INTENT, EffectState.UNKNOWN)
-_FROM_LEDGER = "沿用台账中的结果 | taken from the ledger"
+FROM_LEDGER = "沿用台账中的结果 | taken from the ledger"
+_ABANDONED = "来自映射以前的版本 | of an earlier version of the mapping"
 _CHANGED_SINCE = "单据在该审批创建之后又有改动 | the document was changed after this was created"
 _ADOPTED = "对账找到，已采用 | found by reconciliation and adopted"
 
@@ -73,6 +84,8 @@ class Document:
         self._id = standing.id if standing is not None else None
         self._effects = dict(standing.effects) if standing is not None else {}
         self._unsaved: dict[str, EffectRecord] = {}
+        #: Steps of recorded effects that this turn has come to.
+        self._reached: set[str] = set()
         self._changes: dict[str, Any] = {}
         self._saving = asyncio.Lock()
         self._has_place = has_place
@@ -85,9 +98,9 @@ class Document:
 
     async def update(self, call: Call) -> Any:
         """Make a call that is safe to repeat, unless its result is recorded."""
-        recorded = self._effects.get(call.step)
-        if recorded is not None and recorded.state is EffectState.DONE:
-            return await self._recorded(call, recorded)
+        recorded = self._reach(call)
+        if recorded is not None and recorded.state is EffectState.DONE and _same_call(recorded, call):
+            return _from_ledger(call, recorded)
         started = utc_now()
         reach(FaultPoint.BEFORE_WRITE_BACK)
         result = await call.action.run(call.params)
@@ -99,6 +112,7 @@ class Document:
             connection=call.connector.name,
             action=call.action.name,
             digest="",
+            request=written(call.values),
             result=result,
             started_at=started,
             finished_at=utc_now(),
@@ -112,15 +126,17 @@ class Document:
         :raises RetryLater: it cannot be judged yet; the intent stays recorded and the next tick looks again
         :raises OutcomeUnknown: it cannot be judged at all; a person decides
         """
-        recorded = self._effects.get(call.step)
-        if recorded is not None and recorded.state is EffectState.DONE:
-            return await self._recorded(call, recorded)
-        if recorded is not None and recorded.state in _OPEN_QUESTION:
+        recorded = self._reach(call)
+        if recorded is None:
+            await self._refuse_orphans(call)
+        elif recorded.state is not EffectState.ABSENT:
+            if not _same_call(recorded, call):
+                await self._refuse_other(call, recorded)
+            if recorded.state is EffectState.DONE:
+                return _from_ledger(call, recorded)
             found = await self._reconcile(call, recorded)
             if found is not None:
                 return found.result
-        else:
-            await self._refuse_orphans(call)
         request, digest = _sent(call)
         intent = EffectRecord(
             step=call.step,
@@ -145,13 +161,20 @@ class Document:
             # Refused, or never sent: nothing was created, and it may be sent again.
             self._note(replace(intent, state=EffectState.ABSENT, request=None, finished_at=utc_now()))
             raise
-        return (await self._done(intent, result)).result
+        return (await self._done(call, intent, result)).result
 
     def closing(
-        self, state: DeliveryState, *, error: IntegrationError | None = None, note: str = ""
+        self, state: DeliveryState, *, error: IntegrationError | None = None, note: str = "", stopped: bool = False
     ) -> partial[int] | None:
-        """The write that ends this document's turn, or None if it never had an effect."""
-        if self.state is DeliveryState.UNKNOWN or (state is DeliveryState.COMPLETE and self.unsettled):
+        """The write that ends this document's turn, or None if it never had an effect.
+
+        :param stopped: it ended with ``stop``: it is complete only if it had come to every effect that is recorded
+        """
+        if self.state is DeliveryState.UNKNOWN:
+            # That is committed already, and a person may have decided since.
+            unsaved = tuple(self._unsaved.values())
+            return partial(_write, {"id": self._id}, unsaved) if unsaved and self._id is not None else None
+        if state is DeliveryState.COMPLETE and (self.unsettled or (stopped and not self._all_reached())):
             state = self.state
         changes: dict[str, Any] = {
             "state": state,
@@ -160,25 +183,32 @@ class Document:
         }
         if state is DeliveryState.COMPLETE:
             changes["completed_at"] = utc_now()
-        elif state is DeliveryState.UNKNOWN:
-            changes = {}
         if self._id is None and not self._unsaved:
             return None
         return self._save(changes, tuple(self._unsaved.values()))
 
-    async def _recorded(self, call: Call, recorded: EffectRecord) -> Any:
-        if (recorded.connection, recorded.action) != (call.connector.name, call.action.name):
-            await self._give_up(
-                recorded,
-                OutcomeUnknown(
-                    f"此步骤上次由连接 {recorded.connection} 的 {recorded.action} 完成，映射现在改为另一处",
-                    f"This step was done by {recorded.action} of {recorded.connection}; the mapping now calls another",
-                    where=call.step,
-                ),
-            )
-        changed = recorded.digest and recorded.digest != _sent(call)[1]
-        call.record.note = _CHANGED_SINCE if changed else _FROM_LEDGER
-        return recorded.result
+    def _reach(self, call: Call) -> EffectRecord | None:
+        self._reached.add(call.step)
+        return self._effects.get(call.step)
+
+    def _all_reached(self) -> bool:
+        return all(
+            one.state is EffectState.ABSENT or one.step in self._reached or not self._has_place(_static(one.step))
+            for one in self._effects.values()
+        )
+
+    async def _refuse_other(self, call: Call, recorded: EffectRecord) -> None:
+        """The mapping now has another system do what is recorded for this step: whether it still should is unknown."""
+        old = replace(recorded, step=f"{recorded.step}@{recorded.connection}")
+        self._note(old)
+        await self._ask(
+            call,
+            OutcomeUnknown(
+                f"此步骤上次由连接 {recorded.connection} 的 {recorded.action} 完成，映射现在改为另一处",
+                f"This step was done by {recorded.action} of {recorded.connection}; the mapping now calls another",
+                where=call.step,
+            ),
+        )
 
     async def _refuse_orphans(self, call: Call) -> None:
         """A step that was renamed or moved must not create anew what it created under its old name."""
@@ -189,14 +219,30 @@ class Document:
                 and (one.connection, one.action) == (call.connector.name, call.action.name)
                 and not self._has_place(_static(one.step))
             ):
-                await self._give_up(
-                    one,
+                await self._ask(
+                    call,
                     OutcomeUnknown(
                         f"映射已修改：台账里步骤 {one.step} 的结果不再属于任何步骤",
                         f"The mapping was changed: what is recorded for step {one.step} belongs to no step any more",
                         where=call.step,
                     ),
                 )
+
+    async def _ask(self, call: Call, error: OutcomeUnknown) -> None:
+        """A person decides whether this call is to be made."""
+        request, digest = _sent(call)
+        call.record.note = _ABANDONED
+        undecided = EffectRecord(
+            step=call.step,
+            effect=Effect.CREATE,
+            state=EffectState.UNKNOWN,
+            connection=call.connector.name,
+            action=call.action.name,
+            digest=digest,
+            request=request,
+            started_at=utc_now(),
+        )
+        await self._give_up(undecided, error)
 
     async def _find_now(self, call: Call, intent: EffectRecord, error: IntegrationError) -> Any:
         """The answer was lost on the way: it may already be there to be found."""
@@ -241,20 +287,32 @@ class Document:
         reconcile = call.action.reconcile
         params = _as_sent(call, intent)
         if reconcile is None or params is None:
-            return Reconciliation(
-                finding=Finding.UNCLEAR,
-                reason_zh="单据在请求之后被修改，原请求的内容未能保留，无法对账",
-                reason_en="The document was changed after the request, and what was sent is not known any more",
+            return _unclear(
+                "单据在请求之后被修改，原请求的内容未能保留，无法对账",
+                "The document was changed after the request, and what was sent is not known any more",
             )
-        return await reconcile(params, Intent(started_at=intent.started_at, document_key=self.place.document_key))
+        young = utc_now() - self._settle
+        taken, twin = await self._db.aread(partial(rivals, effect=intent, delivery_id=self._id, young=young))
+        question = Intent(started_at=intent.started_at, document_key=self.place.document_key, taken=taken)
+        answer = await reconcile(params, question)
+        if answer.finding is not Finding.FOUND:
+            return answer
+        if _created(call, answer.result) in taken:
+            return _unclear("找到的内容已属于另一张单据", "What was found belongs to another document already")
+        if twin:
+            raise RetryLater(
+                "另一张内容相同的单据正在发送，暂时无法区分；稍后再核对",
+                "Another document with the same content is being sent and cannot be told apart; it is looked for later",
+                where=call.step,
+            )
+        return answer
 
     async def _adopt(self, call: Call, intent: EffectRecord, answer: Reconciliation) -> EffectRecord:
         call.record.note = _ADOPTED
-        return await self._done(intent, answer.result, adopted=True)
+        return await self._done(call, intent, answer.result, adopted=True)
 
-    async def _done(self, intent: EffectRecord, result: Any, *, adopted: bool = False) -> EffectRecord:
-        found = result.get("instance_id") if isinstance(result, Mapping) else None
-        instance = "" if found is None else str(found)
+    async def _done(self, call: Call, intent: EffectRecord, result: Any, *, adopted: bool = False) -> EffectRecord:
+        instance = _created(call, result)
         record = replace(
             intent,
             state=EffectState.DONE,
@@ -264,18 +322,28 @@ class Document:
             adopted=adopted,
             finished_at=utc_now(),
         )
+        before = dict(self._changes)
         if instance:
             self._changes.update(connection=intent.connection, instance_id=instance)
         reach(FaultPoint.BEFORE_RESULT)
-        await self._commit(record)
+        try:
+            await self._commit(record)
+        except TakenByAnother as error:
+            # Somebody was quicker since we looked. The next run looks again and leaves that one out.
+            self._changes = before
+            self._note(intent)
+            raise RetryLater(
+                "找到的内容刚刚被记录为另一张单据的结果；稍后再核对",
+                "What was found has just been recorded for another document; it is looked for again later",
+                where=call.step,
+            ) from error
         reach(FaultPoint.AFTER_RESULT)
         return record
 
     async def _give_up(self, effect: EffectRecord, error: OutcomeUnknown) -> None:
         self.state = DeliveryState.UNKNOWN
         self._changes.update(state=DeliveryState.UNKNOWN, error=error_record(error))
-        state = effect.state if effect.state is EffectState.DONE else EffectState.UNKNOWN
-        await self._commit(replace(effect, state=state))
+        await self._commit(replace(effect, state=EffectState.UNKNOWN))
         raise error
 
     def _note(self, record: EffectRecord) -> None:
@@ -316,7 +384,32 @@ def _static(step: str) -> str:
 
 
 def _write(row: Mapping[str, Any], effects: tuple[EffectRecord, ...], connection: Connection) -> int:
+    for one in effects:
+        if one.instance_id and one.state is EffectState.DONE:
+            claim_instance(connection, one, delivery_id=row.get("id"))
     return save(connection, row, effects)
+
+
+def _same_call(recorded: EffectRecord, call: Call) -> bool:
+    return (recorded.connection, recorded.action) == (call.connector.name, call.action.name)
+
+
+def _from_ledger(call: Call, recorded: EffectRecord) -> Any:
+    changed = recorded.digest and recorded.digest != _sent(call)[1]
+    call.record.note = _CHANGED_SINCE if changed else FROM_LEDGER
+    return recorded.result
+
+
+def _created(call: Call, result: Any) -> str:
+    """The id of what a call created; empty if there is none, or if the call was about what has this id already."""
+    found = result.get("instance_id") if isinstance(result, Mapping) else None
+    if found is None or str(found) == str(call.values.get("instance_id")):
+        return ""
+    return str(found)
+
+
+def _unclear(zh: str, en: str) -> Reconciliation:
+    return Reconciliation(finding=Finding.UNCLEAR, reason_zh=zh, reason_en=en)
 
 
 def _sent(call: Call) -> tuple[bytes | None, str]:

@@ -106,6 +106,8 @@ class Each:
             raise run.fault
         if run.stopping:
             raise Interrupted
+        if request.limit is None:
+            run.exhausted.add(self._name(origin))
 
     async def _document(
         self,
@@ -121,7 +123,7 @@ class Each:
         frame = outer.inner(records=StepRecords(), nested=True, owns_document=False)
         scope = {**outer_scope, self._variable: item}
         started_at, clock = utc_now(), time.perf_counter()
-        state, key, note = "done", "", ""
+        state, key, note, stopped = "done", "", "", False
         error: IntegrationError | None = None
         try:
             native = self._key(scope) if self._key is not None else None
@@ -136,7 +138,9 @@ class Each:
                 item = scope[self._variable] = await run.performer.open(frame, element)
             await self._body(frame, scope)
         except (Stopped, Skipped) as reason:
-            state, note = "skipped", reason.reason
+            state, note, stopped = "skipped", reason.reason, isinstance(reason, Stopped)
+            if isinstance(reason, Skipped) and reason.warning:
+                run.warn(key, reason.reason)
         except Interrupted:
             state = "stopped"
         except asyncio.CancelledError:
@@ -162,6 +166,7 @@ class Each:
                 elapsed_ms=elapsed,
                 error=error,
                 note=note,
+                stopped=stopped,
             ),
         )
         if run.request.progress is not None:

@@ -16,13 +16,14 @@ from runtime.engine.document import Document, Place
 from runtime.engine.forms import check_forms
 from runtime.engine.lookup import Lookup
 from runtime.engine.records import StepRecord, pack_steps
+from runtime.engine.written import refuse_repetition, refuse_unchanged
 from runtime.errors import FixData, OutcomeUnknown
 from runtime.mapping.mapper import MappedForm, Mapper
 from runtime.store.database import Database
 from runtime.store.ledger import Delivery, DeliveryState
 from runtime.store.runs import add_documents, error_record
 
-__all__ = ["Busy", "Live"]
+__all__ = ["Busy", "Live", "refuse_unknown", "resubmitted"]
 
 #: Documents that are being worked on, in all runs of this process; the future ends when one is over.
 Busy = dict[Place, asyncio.Future[None]]
@@ -68,7 +69,7 @@ class Live:
             standing = await self._lookup(place)
             item, generation = element.item, 1
             if standing is not None and standing.state is DeliveryState.COMPLETE:
-                item = await _read_again(element)
+                item = await resubmitted(element, standing)
                 generation, standing = standing.generation + 1, None
             frame.document = self._document(place, element.key, standing, generation)
             frame.owns_document = True
@@ -93,7 +94,9 @@ class Live:
         document = frame.document if frame.owns_document else None
         closing = None
         if document is not None:
-            closing = document.closing(_delivery_state(outcome), error=outcome.error, note=outcome.note)
+            closing = document.closing(
+                _delivery_state(outcome), error=outcome.error, note=outcome.note, stopped=outcome.stopped
+            )
         row = None
         if outcome.position or frame.records:
             row = {
@@ -133,13 +136,7 @@ class Live:
             self._leave(place)
 
     def _document(self, place: Place, key: Any, standing: Delivery | None, generation: int) -> Document:
-        if standing is not None and standing.state is DeliveryState.UNKNOWN:
-            error: Mapping[str, str] = standing.error or {}
-            raise OutcomeUnknown(
-                error.get("zh") or "上一次发送的结果未知，等待人工处理",
-                error.get("en") or "The outcome of an earlier attempt is unknown and waits for a person to decide",
-                where=place.document_key,
-            )
+        refuse_unknown(standing)
         return Document(
             self._db,
             place,
@@ -163,17 +160,37 @@ class Live:
             over.set_result(None)
 
 
-async def _read_again(element: Element) -> Any:
-    """A document that was delivered comes back: resubmitted, or is what was read out of date?"""
-    if element.origin is None:
-        return element.item
-    fresh = await _reread(element.origin, element)
-    if fresh is None:
-        raise Skipped(
-            "该单据已送达；来源返回的是过期数据，现已不在待同步之列",
-            "Already delivered; what the source returned was out of date, it no longer waits",
+def refuse_unknown(standing: Delivery | None) -> None:
+    """A document of which it is not known what became of it is not touched.
+
+    :raises OutcomeUnknown: a person has to decide first
+    """
+    if standing is not None and standing.state is DeliveryState.UNKNOWN:
+        error: Mapping[str, str] = standing.error or {}
+        raise OutcomeUnknown(
+            error.get("zh") or "上一次发送的结果未知，等待人工处理",
+            error.get("en") or "The outcome of an earlier attempt is unknown and waits for a person to decide",
+            where=standing.document_key,
         )
-    return fresh
+
+
+async def resubmitted(element: Element, earlier: Delivery) -> Any:
+    """A document that was delivered comes back: the row as it is now, if it was resubmitted.
+
+    :param earlier: its newest generation, complete
+    :raises Skipped: what was read is out of date, or the query shows delivered documents again and again
+    """
+    item = element.item
+    refuse_unchanged(earlier, item)
+    if element.origin is not None:
+        item = await _reread(element.origin, element)
+        if item is None:
+            raise Skipped(
+                "该单据已送达；来源返回的是过期数据，现已不在待同步之列",
+                "Already delivered; what the source returned was out of date, it no longer waits",
+            )
+    refuse_repetition(earlier, item)
+    return item
 
 
 async def _reread(origin: Origin, element: Element) -> Any:
@@ -189,7 +206,7 @@ async def _reread(origin: Origin, element: Element) -> Any:
 
 
 def _delivery_state(outcome: Outcome) -> DeliveryState:
-    if outcome.state == "done":
+    if outcome.state == "done" or outcome.stopped:
         return DeliveryState.COMPLETE
     if outcome.state == "failed" and isinstance(outcome.error, FixData):
         return DeliveryState.FAILED

@@ -30,7 +30,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from runtime.errors import OutcomeUnknown
 from runtime.store.columns import utc_now
+from runtime.store.runs import error_record
 from runtime.store.tables import deliveries, effects
 
 __all__ = [
@@ -39,7 +41,9 @@ __all__ = [
     "DeliveryState",
     "EffectRecord",
     "EffectState",
+    "TakenByAnother",
     "awaits_answer",
+    "claim_instance",
     "close_delivery",
     "count_deliveries",
     "count_open_approvals",
@@ -58,6 +62,10 @@ __all__ = [
 #: Beginnings of ``source`` for whole runs; every other one is a connection's documents.
 RUN_SOURCES = ("event:", "run:")
 _CLOCKS = timedelta(days=1)
+
+
+class TakenByAnother(Exception):
+    """An id that was found by looking is recorded for another document."""
 
 
 class DeliveryState(StrEnum):
@@ -250,6 +258,30 @@ def rivals(
     return frozenset(connection.scalars(taken)), bool(connection.scalar(select(twin)))
 
 
+def claim_instance(connection: Connection, effect: EffectRecord, *, delivery_id: int | None) -> None:
+    """Before an effect is recorded with an id: no other effect may hold it.
+
+    An id that was found by looking yields to one that was answered: whoever adopted it wrongly is unknown from now on.
+
+    :raises TakenByAnother: the id was found by looking, and is another's
+    """
+    held = _held(connection, effect, effect.instance_id, delivery_id=delivery_id)
+    if held is None:
+        return
+    if effect.adopted:
+        raise TakenByAnother(effect.instance_id)
+    if held.adopted:
+        error = OutcomeUnknown(
+            f"对账采用的 {effect.instance_id} 后来确认属于另一张单据",
+            f"{effect.instance_id}, adopted by reconciliation, turned out to belong to another document",
+            where=held.step,
+        )
+        its = (effects.c.delivery_id == held.delivery_id, effects.c.step == held.step)
+        connection.execute(update(effects).where(*its).values(state=EffectState.UNKNOWN, instance_id="", result=None))
+        row = {"state": DeliveryState.UNKNOWN, "error": error_record(error), "instance_id": "", "completed_at": None}
+        save(connection, {"id": held.delivery_id, **row}, ())
+
+
 def holder_of(
     connection: Connection, effect: EffectRecord, instance_id: str, *, delivery_id: int | None
 ) -> Delivery | None:
@@ -257,23 +289,19 @@ def holder_of(
 
     Until the end of the transaction no other process can record the id either.
     """
-    if not instance_id:
-        return None
+    held = _held(connection, effect, instance_id, delivery_id=delivery_id) if instance_id else None
+    return get_delivery(connection, held.delivery_id) if held is not None else None
+
+
+def _held(connection: Connection, effect: EffectRecord, instance_id: str, *, delivery_id: int | None) -> Any:
     if connection.dialect.name == "postgresql":
         # SQLite lets one transaction write at a time; here several processes may be about to record the same id.
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"{effect.connection} {instance_id}"))))
-    query = (
-        select(deliveries)
-        .join(effects, effects.c.delivery_id == deliveries.c.id)
-        .where(
-            effects.c.connection == effect.connection,
-            effects.c.instance_id == instance_id,
-            effects.c.action == effect.action,
-            _not_this(effect, delivery_id),
-        )
-        .limit(1)
-    )
-    return next(iter(_with_effects(connection, connection.execute(query).mappings())), None)
+        connection.execute(_LOCK_INSTANCE, {"held_name": f"{effect.connection} {instance_id}"})
+    values = {"held_connection": effect.connection, "held_instance": instance_id, "held_action": effect.action}
+    for row in connection.execute(_HOLDERS, values):
+        if (row.delivery_id, row.step) != (delivery_id, effect.step):
+            return row
+    return None
 
 
 def get_delivery(connection: Connection, delivery_id: int) -> Delivery | None:
@@ -394,5 +422,11 @@ def _upsert(dialect: Any) -> Any:
 
 # Built once: every document writes three times, and building statements would cost more than carrying them out.
 _INSERT = insert(deliveries).returning(deliveries.c.id)
+_HOLDERS = select(effects.c.delivery_id, effects.c.step, effects.c.adopted).where(
+    effects.c.connection == bindparam("held_connection"),
+    effects.c.instance_id == bindparam("held_instance"),
+    effects.c.action == bindparam("held_action"),
+)
+_LOCK_INSTANCE = select(func.pg_advisory_xact_lock(func.hashtext(bindparam("held_name"))))
 _UPDATE = update(deliveries).where(deliveries.c.id == bindparam("delivery_id"))
 _UPSERT = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
