@@ -16,7 +16,8 @@
 ``PUT  /control/dingtalk/callback``                      ``{"url"}``: sends ``check_url``, saves only if answered
                                                          correctly (else 422); and, or only, change ``events``,
                                                          ``judge_ms``, ``backoff`` (seconds, ``[]`` = never repeat),
-                                                         ``copies`` (deliver N times), ``drop`` (lose callbacks)
+                                                         ``copies`` (deliver N times), ``scatter_s`` (each after a
+                                                         random pause, out of order), ``drop`` (lose callbacks)
 ``GET  /control/dingtalk/events?instance=&state=``       push log, oldest first
 ``POST /control/dingtalk/events/{id}/redeliver``         push one event once more
 ``GET  /control/dingtalk/forms``                         codes of the forms

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
@@ -51,6 +52,8 @@ class Subscription(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     backoff: tuple[float, ...] = (2, 4, 8, 15, 30, 60, 120, 300, 600)
     #: Every event is pushed this many times at once.
     copies: int = 1
+    #: Every copy leaves after a random pause of up to so many seconds: events overtake each other.
+    scatter_s: float = 0.0
     #: New events are recorded and never sent (a lost callback).
     drop: bool = False
 
@@ -114,7 +117,7 @@ class EventPush:
         """
         current = msgspec.to_builtins(self.subscription)
         changed = msgspec.convert({**current, **changes}, Subscription)
-        if changed.copies < 1 or changed.judge_ms < 1 or any(pause < 0 for pause in changed.backoff):
+        if changed.copies < 1 or changed.judge_ms < 1 or min(changed.scatter_s, *changed.backoff, 0) < 0:
             raise ValueError("copies and judge_ms start at 1, pauses at 0")
         self._store(changed)
         return changed
@@ -249,6 +252,8 @@ class EventPush:
         self._timers.add(timer)
 
     async def _try(self, subscription: Subscription, message: bytes) -> Try:
+        if subscription.scatter_s:
+            await asyncio.sleep(random.uniform(0, subscription.scatter_s))  # noqa: S311 - no secret, a traffic jam
         at, started, problem = int(self._clock() * 1000), time.perf_counter(), ""
         try:
             await self._post(subscription.url, message, subscription.judge_ms)

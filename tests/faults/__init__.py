@@ -1,0 +1,1 @@
+"""The promise under fire: the real runtime, killed again and again, and what the other systems hold afterwards."""

@@ -1,0 +1,73 @@
+"""``make faults``: every weather, each with documents and kills enough, as one table; exit code 1 unless all pass."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.faults.campaign import Outcome, Plan, run
+from tests.faults.laboratory import Laboratory
+from tests.faults.weathers import WEATHERS
+
+_COLUMNS = (
+    ("documents", 10),
+    ("verdicts", 9),
+    ("kills", 6),
+    ("at points", 10),
+    ("faults met", 11),
+    ("duplicates", 11),
+    ("lost", 5),
+    ("unmarked", 9),
+    ("open", 5),
+    ("seconds", 8),
+)
+
+
+def main() -> None:
+    """Run the campaigns that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
+    parser.add_argument("--documents", type=int, default=300, help="in each weather, at least")
+    parser.add_argument("--kills", type=int, default=200, help="in each weather")
+    parser.add_argument("--seed", type=int, default=None, help="of the kills, the faults and the approvers")
+    parser.add_argument("--weather", choices=sorted(WEATHERS), action="append", help="only this one; repeatable")
+    options = parser.parse_args()
+    seed = secrets.randbelow(10**6) if options.seed is None else options.seed
+    print(f"seed {seed}; repeat with: python -m tests.faults --seed {seed}", flush=True)
+    print(" " * 12 + "".join(f"{name:>{width}}" for name, width in _COLUMNS), flush=True)
+    passed = True
+    for name in options.weather or WEATHERS:
+        plan = Plan(weather=WEATHERS[name], documents=options.documents, kills=options.kills, seed=seed)
+        with tempfile.TemporaryDirectory(prefix="b1-faults-") as folder:
+            with Laboratory.opened(Path(folder) / "lab", plan.weather.environment) as laboratory:
+                outcome = run(plan, laboratory)
+            passed &= outcome.audit.passed
+            _show(outcome)
+    print("0 duplicates, 0 lost, 0 unmarked: passed" if passed else "FAILED", flush=True)
+    sys.exit(0 if passed else 1)
+
+
+def _show(outcome: Outcome) -> None:
+    audit, tally = outcome.audit, outcome.tally
+    figures = (
+        audit.documents,
+        audit.verdicts,
+        tally.kills,
+        sum(tally.at_points.values()),
+        sum(outcome.met.values()),
+        len(audit.duplicates),
+        len(audit.lost),
+        len(audit.unmarked),
+        len(audit.undecided),
+        round(outcome.seconds),
+    )
+    cells = "".join(f"{figure:>{width}}" for figure, (_, width) in zip(figures, _COLUMNS, strict=True))
+    print(f"{outcome.plan.weather.name:<12}{cells}", flush=True)
+    for sentence in [*audit.violations, *audit.undecided, *audit.shortfalls]:
+        print(f"    {sentence}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""A sandbox, a runtime beside it that may be killed at any time, and a look at both other systems."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from runtime.faultpoints import VARIABLE
+from runtime.sandbox import demo
+from tests.faults.audit import Approval, Draft
+
+__all__ = ["Laboratory"]
+
+_ROOT = Path(__file__).parents[2]
+_MAPPING = _ROOT / "mappings/purchase-request-dingtalk.json"
+#: Label of the control that holds a document's key.
+_KEY_CONTROL = "来源单号"
+_REQUESTS = "DocObjectCode eq '1470000113'"
+#: Seconds that a process may take to start on a busy machine.
+_START_LIMIT = 60.0
+#: Everything fits into one answer.
+_ALL = 100_000
+#: Seconds that the runtime waits for an answer.
+_TIMEOUT = 3.0
+
+
+class Laboratory:
+    """Two real processes on loopback; only those that it started itself are ever killed.
+
+    :param environment: further settings of the runtime, ``B1_…``
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = {**os.environ, **environment, "B1_MAPPINGS": str(folder / "mappings"), "B1_LOG": "warning"}
+        self._environment.pop(VARIABLE, None)
+        self._runtime: subprocess.Popen[bytes] | None = None
+        self._runtime_port, self._sandbox_port = _free_ports(2)
+        self.sandbox = f"http://127.0.0.1:{self._sandbox_port}"
+        self._http = httpx.Client(base_url=self.sandbox, timeout=30, trust_env=False)
+
+    @classmethod
+    @contextmanager
+    def opened(cls, folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Self]:
+        """A laboratory with its sandbox running, in an empty folder."""
+        laboratory = cls(folder, environment or {})
+        (folder / "mappings").mkdir(parents=True)
+        (folder / "mappings" / _MAPPING.name).write_text(json.dumps(_quick_mapping()), encoding="utf-8")
+        callback = f"http://127.0.0.1:{laboratory._runtime_port}/callbacks/{demo.DINGTALK_CONNECTION}"
+        options = ["sandbox", "--port", str(laboratory._sandbox_port), "--callback", callback]
+        sandbox = laboratory._start(*options)
+        try:
+            laboratory._await_sandbox(sandbox)
+            laboratory._save_connections()
+            yield laboratory
+        finally:
+            laboratory.kill()
+            sandbox.terminate()
+            sandbox.wait(timeout=30)
+            laboratory._http.close()
+
+    # the runtime
+
+    def start(self, fault: str = "") -> None:
+        """Start the runtime; it may not be ready yet.
+
+        :param fault: point at which it is to kill itself: ``name:nth``
+        """
+        assert not self.alive
+        self._runtime = self._start("serve", "--port", str(self._runtime_port), fault=fault)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the runtime runs; it may have killed itself.
+
+        :raises RuntimeError: it ended in another way, which is a fault of its own
+        """
+        if self._runtime is None:
+            return False
+        code = self._runtime.poll()
+        if code not in (None, -signal.SIGKILL):
+            raise RuntimeError(f"the runtime ended by itself ({code}):\n{self._log('serve')}")
+        return code is None
+
+    def ready(self) -> bool:
+        """Whether the runtime answers."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{self._runtime_port}/healthz", timeout=2, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def kill(self) -> bool:
+        """End the runtime as a power cut would; False if it was dead already."""
+        if self._runtime is None:
+            return False
+        was_alive = self._runtime.poll() is None
+        self._runtime.kill()
+        self._runtime.wait()
+        self._runtime = None
+        return was_alive
+
+    # the other systems
+
+    def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The sandbox's control API, which never meets a fault."""
+        answer = self._http.request(method, f"/control{path}", json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+    def approvals(self) -> list[Approval]:
+        """Every approval that the OA holds."""
+        found = self.control("GET", f"/dingtalk/instances?limit={_ALL}")
+        assert found["total"] == len(found["instances"])
+        return [
+            Approval(
+                instance=instance["id"],
+                document=next((value["value"] for value in instance["values"] if value["name"] == _KEY_CONTROL), ""),
+                outcome=_outcome(instance["status"], instance["result"]),
+            )
+            for instance in found["instances"]
+        ]
+
+    def drafts(self) -> list[Draft]:
+        """Every purchase request draft that B1 holds. Call it when the sandbox makes no faults."""
+        login = {"CompanyDB": demo.B1_COMPANY, "UserName": demo.B1_USER, "Password": demo.B1_PASSWORD}
+        self._http.post("/b1/b1s/v1/Login", json=login).raise_for_status()
+        decisions = {row["DraftEntry"]: row["Status"] for row in self._rows("ApprovalRequests")}
+        return [
+            Draft(
+                key=str(row["DocEntry"]),
+                mark=row.get("U_ISSYN") or "",
+                instance=row.get("U_instanceID") or "",
+                status=row.get("U_ApprovalStatus") or "",
+                decision=decisions.get(row["DocEntry"], ""),
+            )
+            for row in self._rows("Drafts", filter=_REQUESTS)
+        ]
+
+    def _rows(self, entity: str, **options: str) -> list[dict[str, Any]]:
+        query = {f"${name}": value for name, value in options.items()}
+        headers = {"Prefer": f"odata.maxpagesize={_ALL}"}
+        answer = self._http.get(f"/b1/b1s/v1/{entity}", params=query, headers=headers)
+        answer.raise_for_status()
+        found = answer.json()
+        assert not [name for name in found if name.endswith("nextLink")]
+        rows: list[dict[str, Any]] = found["value"]
+        return rows
+
+    # setting up
+
+    def _start(self, *arguments: str, fault: str = "") -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "runtime.cli", "--var", str(self._folder / "var"), *arguments]
+        environment = {**self._environment, VARIABLE: fault} if fault else self._environment
+        with self._log_file(arguments[0]).open("ab") as log:
+            return subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log)
+
+    def _await_sandbox(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_LIMIT
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                self.control("GET", "/health")
+            except httpx.TransportError:
+                time.sleep(0.05)
+            else:
+                return
+        raise RuntimeError(f"the sandbox did not start:\n{self._log('sandbox')}")
+
+    def _save_connections(self) -> None:
+        documents = demo.connections(self.sandbox)
+        for document in documents.values():
+            document |= {"rate": 1000, "timeout": _TIMEOUT}
+        file = self._folder / "connections.json"
+        file.write_text(json.dumps(documents), encoding="utf-8")
+        if self._start("connections", "import", str(file)).wait(timeout=_START_LIMIT) != 0:
+            raise RuntimeError(f"the connections could not be saved:\n{self._log('connections')}")
+
+    def _log_file(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    def _log(self, name: str) -> str:
+        return self._log_file(name).read_text(encoding="utf-8", errors="replace")[-2000:]
+
+
+def _quick_mapping() -> dict[str, Any]:
+    """The demo's mapping with a tick every second, and outcomes in their own words."""
+    mapping: dict[str, Any] = json.loads(_MAPPING.read_text(encoding="utf-8"))
+    mapping["flows"]["submit"]["trigger"]["schedule"] = {"every": "1s"}
+    mapping["settings"] |= {f"status_{outcome}": outcome for outcome in ("agreed", "refused", "withdrawn")}
+    return mapping
+
+
+def _outcome(status: str, result: str) -> str:
+    if status == "TERMINATED":
+        return "withdrawn"
+    return {"agree": "agreed", "refuse": "refused", "": ""}[result]
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()

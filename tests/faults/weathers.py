@@ -1,0 +1,33 @@
+"""The kinds of weather that the runtime is killed in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.faults.campaign import Weather
+
+__all__ = ["STORM", "WEATHERS"]
+
+#: Of a hundred calls five fail, and every now and then B1 ends all sessions.
+_FAULTS: Final = {
+    "error500": 0.0125,
+    "error429": 0.0125,
+    "reset_after": 0.0125,
+    "timeout_after": 0.0125,
+    "session_expiry": 0.02,
+}
+#: Every callback comes three times, each copy after a pause of its own.
+_THRICE: Final = {"copies": 3, "scatter_s": 2.0}
+
+#: By the name that the command line and the table give them.
+WEATHERS: Final = {
+    weather.name: weather
+    for weather in (
+        Weather(name="calm"),
+        Weather(name="faulty", faults=_FAULTS),
+        Weather(name="thrice", push=_THRICE, echoes=3),
+    )
+}
+
+#: Everything at once, for the share of the test suite.
+STORM: Final = Weather(name="storm", faults=_FAULTS, push=_THRICE, echoes=2)
