@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from runtime.cli.collector import calm_collector
 from runtime.cli.output import State, complain, pretty_json, say
 from runtime.cli.workspace import Workspace
 from runtime.engine.engine import Engine
@@ -88,6 +89,7 @@ async def _execute_here(
 ) -> RunSummary:
     settings = workspace.settings
     configure_logs("warning" if settings.log == "info" else settings.log, settings.log_format)
+    calm_collector()
     pool = ConnectorPool(workspace.connections)
     with _progress_bar(stored.mapping.id) as show:
         request = replace(manual_request(stored.mapping, flow, input=values, limit=limit), progress=show)

@@ -144,9 +144,9 @@ def _fill(
         except ValueRefused as error:
             error.where = where
             problems.append(error)
-    for control in {control.label: control for control in controls.values()}.values():
-        if control.required and control.label not in filled:
-            problems.append(ValueRefused(*_MISSING, where=prefix + control.label))
+    for label in dict.fromkeys(control.label for control in controls.values() if control.required):
+        if label not in filled:
+            problems.append(ValueRefused(*_MISSING, where=prefix + label))
 
 
 def _table(table: Control, rows: Any, where: str, problems: list[ValueRefused]) -> str:

@@ -27,7 +27,9 @@ _ATTACHMENT = ("spaceId", "fileName", "fileSize", "fileType", "fileId")
 
 def is_empty(value: Any) -> bool:
     """Nothing to send: None, blank text, an empty list or object."""
-    return value is None or (isinstance(value, str) and not value.strip()) or value in ([], (), {})
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or value in ([], (), {})
 
 
 def encode_value(control: Control, value: Any) -> str:
@@ -44,7 +46,7 @@ def plain_text(value: Any) -> str:
     :raises ValueRefused: the value is not a scalar
     """
     if isinstance(value, str):
-        return re.sub(r"\r\n|\r|\n", "\r\n", value)
+        return re.sub(r"\r\n|\r|\n", "\r\n", value) if "\n" in value or "\r" in value else value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal) and Decimal(value).is_finite():
