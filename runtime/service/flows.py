@@ -15,8 +15,10 @@ from runtime.errors import BadMapping, FixData, IntegrationError, RequestRejecte
 from runtime.mapping.models import Flow, Mapping
 from runtime.service.body import read_body
 from runtime.service.dispatcher import Dispatcher
+from runtime.service.idempotency import Idempotency, Outcome, request_key
 from runtime.service.live import LiveMappings
 from runtime.service.metrics import Metrics
+from runtime.store.answers import StoredAnswer
 from runtime.store.appcodes import AppCodes
 
 __all__ = ["BODY_LIMIT", "HttpFlows"]
@@ -35,10 +37,18 @@ _NO_FLOW = "(none)"
 class HttpFlows:
     """Finds the flow of an address, checks the caller's AppCode, carries the flow out, answers."""
 
-    def __init__(self, live: LiveMappings, dispatcher: Dispatcher, codes: AppCodes, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        live: LiveMappings,
+        dispatcher: Dispatcher,
+        codes: AppCodes,
+        idempotency: Idempotency,
+        metrics: Metrics,
+    ) -> None:
         self._live = live
         self._dispatcher = dispatcher
         self._codes = codes
+        self._idempotency = idempotency
         self._metrics = metrics
         self._flows: dict[str, tuple[Mapping, str]] = {}
         #: Addresses that two flows claim: the first one (by mapping id) has it.
@@ -97,22 +107,30 @@ class HttpFlows:
             )
         _check_method(mapping.flows[name], request.method)
         body = await _json_body(request)
-        summary = await self._dispatcher.run(
-            mapping,
-            name,
-            RunRequest(
-                cause="http",
-                request={
-                    "method": request.method,
-                    "path": path,
-                    "query": dict(request.query_params),
-                    "headers": {key: value for key, value in request.headers.items() if key not in _PRIVATE},
-                    "body": body,
-                },
-                input=body if isinstance(body, dict) else {},
-            ),
-        )
-        return _respond(summary)
+        asked: dict[str, Any] = {
+            "method": request.method,
+            "path": path,
+            "query": dict(request.query_params),
+            "headers": {key: value for key, value in request.headers.items() if key not in _PRIVATE},
+            "body": body,
+        }
+        key = request_key(mapping, name, asked)
+
+        async def carry_out() -> Outcome:
+            place = key.place if key is not None else ""
+            summary = await self._dispatcher.run(
+                mapping,
+                name,
+                RunRequest(
+                    cause="http", request=asked, input=body if isinstance(body, dict) else {}, document_key=place
+                ),
+            )
+            return _outcome(summary)
+
+        if key is None:
+            return _respond((await carry_out()).answer)
+        answer, known = await self._idempotency.once(key, carry_out)
+        return _respond(answer, replayed=known)
 
 
 def _check_method(flow: Flow, method: str) -> None:
@@ -134,15 +152,25 @@ async def _json_body(request: Request) -> Any:
         ) from None
 
 
-def _respond(summary: RunSummary) -> Response:
-    answer = summary.response
-    if answer is not None:
-        return _json(answer.body, int(answer.status), dict(answer.headers))
-    if summary.error is not None:
-        raise summary.error
+def _outcome(summary: RunSummary) -> Outcome:
+    """What to answer. Only the answer of a flow that came to its end stands for good: after a fault the same request
+    is carried out again, from where it broke off."""
     ok = summary.state == "succeeded"
-    counts = {name: getattr(summary, name) for name in ("total", "done", "failed", "skipped", "unknown")}
-    return _json({"run": summary.run_id, "state": summary.state, **counts}, 200 if ok else 500, {})
+    response = summary.response
+    if response is not None:
+        answer = StoredAnswer(status=int(response.status), headers=dict(response.headers), body=response.body)
+    elif summary.error is not None:
+        raise summary.error
+    else:
+        counts = {name: getattr(summary, name) for name in ("total", "done", "failed", "skipped", "unknown")}
+        body = {"run": summary.run_id, "state": summary.state, **counts}
+        answer = StoredAnswer(status=200 if ok else 500, headers={}, body=body)
+    return Outcome(answer=answer, final=ok)
+
+
+def _respond(answer: StoredAnswer, *, replayed: bool = False) -> Response:
+    again = {"Idempotent-Replayed": "true"} if replayed else {}
+    return _json(answer.body, answer.status, {**answer.headers, **again})
 
 
 def _error(error: IntegrationError, status: int) -> Response:

@@ -21,6 +21,7 @@ from runtime.service.callbacks import Callbacks
 from runtime.service.dispatcher import Dispatcher
 from runtime.service.flows import HttpFlows
 from runtime.service.health import Health
+from runtime.service.idempotency import Idempotency
 from runtime.service.inbox import InboxWorkers, Router
 from runtime.service.live import LiveMappings
 from runtime.service.manual import ManualQueue
@@ -70,7 +71,8 @@ class Service:
         self._workers = InboxWorkers(database, self._router, self._dispatcher, self._metrics)
         self._live.on_change(self._workers.try_again)
         self._queue = ManualQueue(database, self._live, self._dispatcher)
-        flows = HttpFlows(self._live, self._dispatcher, AppCodes(database, vault), self._metrics)
+        idempotency = Idempotency(database, keep=settings.keep_answers)
+        flows = HttpFlows(self._live, self._dispatcher, AppCodes(database, vault), idempotency, self._metrics)
         self._health = Health(
             database=database,
             live=self._live,

@@ -1,0 +1,167 @@
+"""HTTP flows and idempotency keys: one request is carried out once, however often it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from runtime import jsontext
+from runtime.errors import BadMapping, RequestRejected
+from runtime.mapping.expressions import compile_value
+from runtime.mapping.models import Mapping
+from runtime.store.answers import StoredAnswer, claim_answer, store_answer
+from runtime.store.columns import utc_now
+from runtime.store.database import Database
+
+__all__ = ["Idempotency", "Outcome", "RequestKey", "request_key"]
+
+_HEADER = "idempotency-key"
+_LONGEST_KEY = 200
+#: Seconds that a request waits for the one of the same key that is being carried out.
+_PATIENCE = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestKey:
+    """What makes a request the same as another one."""
+
+    mapping: str
+    flow: str
+    key: str
+    #: Hash of method, query and body.
+    digest: str
+
+    @property
+    def place(self) -> str:
+        """Name of the request in the ledger. A key that is used again after it was forgotten may mean another request,
+        which then gets a place of its own."""
+        return f"{self.key} {self.digest}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What carrying out a request came to.
+
+    :param final: the same request gets this answer from now on; otherwise it is carried out again, and goes on after
+        the last recorded effect
+    """
+
+    answer: StoredAnswer
+    final: bool
+
+
+def request_key(mapping: Mapping, flow: str, request: dict[str, Any]) -> RequestKey | None:
+    """The key of a request: what the flow's own expression yields, else the header ``Idempotency-Key``; None = neither.
+
+    :param request: the variable ``request``
+    :raises RequestRejected: the header is too long or not printable ASCII
+    :raises BadMapping: the key of the mapping is no expression
+    :raises MappingFailed: the expression cannot be worked out for this request
+    """
+    trigger = mapping.flows[flow].trigger.http
+    value: Any = None
+    if trigger is not None and trigger.key:
+        where = f"{mapping.id}/{flow} trigger.http.key"
+        expression = compile_value(trigger.key, where=where)
+        if not expression.names:
+            # One key for all requests would give everybody the first one's answer.
+            raise BadMapping(
+                "key 应为含 request 的表达式，例如 {{ request.body.id }}",
+                "The key must be an expression over request, such as {{ request.body.id }}",
+                where=where,
+            )
+        value = expression({"request": request, "settings": mapping.settings})
+    if value is None or value == "":
+        key = str(request["headers"].get(_HEADER, ""))
+        if len(key) > _LONGEST_KEY or not key.isascii() or not key.isprintable():
+            raise RequestRejected(
+                f"Idempotency-Key 只能是不超过 {_LONGEST_KEY} 个可见 ASCII 字符",
+                f"An Idempotency-Key has at most {_LONGEST_KEY} printable ASCII characters",
+                where="Idempotency-Key",
+            )
+    else:
+        key = value if isinstance(value, str) else jsontext.dumps(value).decode()
+    if not key:
+        return None
+    if len(key) > _LONGEST_KEY or not key.isprintable():
+        key = hashlib.sha256(key.encode()).hexdigest()
+    content = jsontext.dumps([request["method"], request["query"], request["body"]])
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    return RequestKey(mapping=mapping.id, flow=flow, key=key, digest=digest)
+
+
+class Idempotency:
+    """Carries each key's request out once, and hands the stored answer to those that come again.
+
+    :param keep: how long an answer is kept
+    """
+
+    def __init__(self, database: Database, *, keep: timedelta) -> None:
+        self._database = database
+        self._keep = keep
+        #: Requests in progress, by mapping, flow and key.
+        self._running: dict[tuple[str, str, str], tuple[str, asyncio.Future[StoredAnswer]]] = {}
+
+    async def once(self, key: RequestKey, carry_out: Callable[[], Awaitable[Outcome]]) -> tuple[StoredAnswer, bool]:
+        """The answer, and whether it is one that was given before.
+
+        :raises RequestRejected: the key belongs to another request (422), or its request is still in progress (409)
+        :raises RetryLater: the state database cannot be used
+        """
+        name = (key.mapping, key.flow, key.key)
+        if name in self._running:
+            digest, running = self._running[name]
+            _check(key, digest)
+            return await _wait(running), True
+        future: asyncio.Future[StoredAnswer] = asyncio.get_running_loop().create_future()
+        self._running[name] = (key.digest, future)
+        try:
+            answer, known = await self._carry_out(key, carry_out)
+            future.set_result(answer)
+            return answer, known
+        finally:
+            del self._running[name]
+            if not future.done():
+                future.cancel()
+
+    async def _carry_out(
+        self, key: RequestKey, carry_out: Callable[[], Awaitable[Outcome]]
+    ) -> tuple[StoredAnswer, bool]:
+        of = {"mapping": key.mapping, "flow": key.flow, "key": key.key}
+        not_before = utc_now() - self._keep
+        claim = await self._database.awrite(
+            lambda connection: claim_answer(connection, **of, digest=key.digest, not_before=not_before)
+        )
+        _check(key, claim.digest)
+        if claim.answer is not None:
+            return claim.answer, True
+        outcome = await carry_out()
+        if outcome.final:
+            await self._database.awrite(lambda connection: store_answer(connection, **of, answer=outcome.answer))
+        return outcome.answer, False
+
+
+async def _wait(running: asyncio.Future[StoredAnswer]) -> StoredAnswer:
+    done, _ = await asyncio.wait([running], timeout=_PATIENCE)
+    if not done or running.cancelled():
+        raise RequestRejected(
+            "同一 Idempotency-Key 的请求正在处理，尚未有答复；请稍后用同一个键重发",
+            "The request with this key is still in progress; send it again later with the same key",
+            where="Idempotency-Key",
+            status=409,
+        )
+    return running.result()
+
+
+def _check(key: RequestKey, digest: str) -> None:
+    if digest != key.digest:
+        raise RequestRejected(
+            "这个键已用于另一个内容不同的请求；不同的请求请用不同的键",
+            "This key was used for a request with another content; another request needs another key",
+            where=f"Idempotency-Key {key.key[:80]}",
+            status=422,
+        )
