@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli import appcodes, check, connections, run, runs, sandbox, schema, serve, templates
+from runtime.cli import appcodes, callbacks, check, connections, deliveries, run, runs, sandbox, schema, serve, templates
 from runtime.cli.output import complain, say
 from runtime.cli.workspace import Workspace
 
@@ -47,7 +47,9 @@ def build() -> typer.Typer:
     app.command("run", short_help="立即执行一个映射 · Carry out a mapping now")(run.run)
     app.command("check", short_help="检查映射 · Check mappings")(check.check)
     app.add_typer(connections.app, name="connections", short_help="连接 · Connections")
+    app.add_typer(callbacks.app, name="callbacks", short_help="回调 · Callbacks")
     app.add_typer(runs.app, name="runs", short_help="运行记录 · Run records")
+    app.add_typer(deliveries.app, name="deliveries", short_help="交付台账 · Deliveries")
     app.add_typer(appcodes.app, name="appcodes", short_help="HTTP 流程的 AppCode · AppCodes of HTTP flows")
     app.add_typer(templates.app, name="templates", short_help="模板 · Templates")
     app.command("sandbox", short_help="启动沙箱 · Start the sandbox")(sandbox.sandbox)

@@ -29,6 +29,7 @@ async def show(workspace: Workspace, mapping: Mapping, flow: str, *, values: dic
             input=values,
             event=manual_event(mapping, flow, values),
             request=manual_http(mapping, flow, values),
+            ledger=workspace.database,
         )
     finally:
         await pool.aclose()

@@ -22,6 +22,11 @@ _WORDS = {
     "failed": "失败 failed",
     "stopped": "已停止 stopped",
     "skipped": "跳过 skipped",
+    "done": "成功 done",
+    "open": "进行中 open",
+    "complete": "已完成 complete",
+    "unknown": "结果未知 unknown",
+    "resolved": "已人工处理 resolved",
     "error": "错误 error",
     "warning": "警告 warning",
     "schedule": "定时 schedule",
@@ -29,7 +34,10 @@ _WORDS = {
     "http": "HTTP",
     "manual": "手动 manual",
 }
-_STYLES = {"succeeded": "green", "failed": "red", "error": "red", "partial": "yellow", "warning": "yellow"}
+_STYLES = {
+    "succeeded": "green", "failed": "red", "error": "red", "partial": "yellow", "warning": "yellow",
+    "unknown": "yellow", "complete": "green",
+}  # fmt: skip
 
 
 def say(text: str) -> None:

@@ -39,6 +39,7 @@ class CallStep:
         step = frame.prefix + self._place
         with frame.records.begin(step, self._call) as record:
             connector = await run.connector(self._role)
+            record.connection = connector.name
             action = connector.actions.get(self._action)
             if action is None:
                 raise BadMapping(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from runtime.connectors.base import Action, ActionParams, Connector, Event
+from runtime.engine.circuit import Breaker, Circuits
 from runtime.engine.pool import Lease
 from runtime.engine.records import StepRecord, StepRecords
 from runtime.engine.request import RunRequest
@@ -173,7 +174,15 @@ class Run:
     """One run of a flow."""
 
     def __init__(
-        self, mapping: Mapping, flow: str, *, run_id: str, request: RunRequest, lease: Lease, performer: Performer
+        self,
+        mapping: Mapping,
+        flow: str,
+        *,
+        run_id: str,
+        request: RunRequest,
+        lease: Lease,
+        performer: Performer,
+        circuits: Circuits | None = None,
     ) -> None:
         self.mapping = mapping
         self.flow = flow
@@ -185,11 +194,14 @@ class Run:
         self.stopping = False
         #: What stopped the run although only one document met it: the set-up is wrong for all of them.
         self.fault: IntegrationError | None = None
+        #: Why no further document is taken up; those in progress go on to their end.
+        self.closed: IntegrationError | None = None
         #: The first document that was skipped with a warning, and how many were.
         self.warning = ""
         self.warned = 0
         #: Sources in the ledger whose documents were all looked at.
         self.exhausted: set[str] = set()
+        self.breaker = Breaker(circuits if circuits is not None else Circuits(), lease)
         self._lease = lease
         self._position = 0
 

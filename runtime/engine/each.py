@@ -86,6 +86,9 @@ class Each:
                 if request.only is not None and _quietly(key_of, item) != request.only:
                     continue
                 # Numbered through the run: a flow may have several of these steps.
+                await run.breaker.ready()
+                if run.stopping or run.closed is not None:
+                    return
                 yield run.next_position(), item
                 if request.limit is not None and run.taken() >= request.limit:
                     return
@@ -98,7 +101,10 @@ class Each:
             return
         items = wanted()
         try:
-            await _spread(items, self._concurrency, work, lambda: not run.stopping)
+            if run.breaker.on_trial and (first := await anext(items, None)) is not None:
+                # A system that was down: one document shows whether it is back before more are taken up.
+                await work(first)
+            await _spread(items, self._concurrency, work, lambda: not run.stopping and run.closed is None)
         finally:
             await _close(items)
             await _close(rows)
@@ -106,7 +112,9 @@ class Each:
             raise run.fault
         if run.stopping:
             raise Interrupted
-        if request.limit is None:
+        if run.closed is not None:
+            raise run.closed
+        if request.limit is None and self._key is not None:
             run.exhausted.add(self._name(origin))
 
     async def _document(
@@ -154,6 +162,7 @@ class Each:
             elif isinstance(error, FixSetup):
                 run.fail(error)
         elapsed = round((time.perf_counter() - clock) * 1000)
+        run.closed = await run.breaker.judge(frame.records, error) or run.closed
         run.count(state)
         run.performer.close(
             frame,

@@ -8,6 +8,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Literal
 
+import structlog
+
+from runtime.engine.circuit import Circuits
 from runtime.engine.compiler import Compiled, compile_mapping
 from runtime.engine.context import Answer, Frame, Interrupted, Outcome, Run, Stopped
 from runtime.engine.each import unexpected
@@ -21,13 +24,25 @@ from runtime.errors import BadMapping, IntegrationError, RetryLater
 from runtime.mapping.models import Mapping
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
-from runtime.store.ledger import Delivery, DeliveryState, awaits_answer, close_delivery, find_instance, record_outcome
+from runtime.store.ledger import (
+    RUN_SOURCES,
+    UNFINISHED,
+    Delivery,
+    awaits_answer,
+    end_of_source,
+    find_instance,
+    record_outcome,
+    waiting_for_answer,
+)
 from runtime.store.runs import finish_run, new_run_id, start_run
 
 __all__ = ["Cause", "Counts", "Engine", "Progress", "RunRequest", "RunSummary"]
 
 #: Mappings that are kept compiled.
 _KEPT = 64
+_ORPHAN = timedelta(minutes=5)
+
+log = structlog.get_logger(__name__)
 
 
 class Engine:
@@ -35,12 +50,18 @@ class Engine:
 
     :param settle: how long a ``create`` that got no answer may still be under way in the other system. Until then only
         finding what it created counts, not finding it does not: nothing is sent again.
+    :param orphan: after how long without an answer a verdict has the document looked for by itself, because no tick
+        seems to come by it any more
     """
 
-    def __init__(self, db: Database, pool: Pool, *, settle: timedelta = timedelta(seconds=30)) -> None:
+    def __init__(
+        self, db: Database, pool: Pool, *, settle: timedelta = timedelta(seconds=30), orphan: timedelta = _ORPHAN
+    ) -> None:
         self._db = db
         self._pool = pool
         self._settle = settle
+        self._orphan = orphan
+        self._circuits = Circuits()
         self._lookup = Lookup(db)
         self._busy: Busy = {}
         self._compiled: OrderedDict[int, tuple[Mapping, Compiled]] = OrderedDict()
@@ -68,7 +89,9 @@ class Engine:
             try:
                 compiled = self.compiled(mapping, flow)
                 live = Live(self._db, self._lookup, self._busy, has_place=compiled.has_place, settle=self._settle)
-                run = Run(mapping, flow, run_id=run_id, request=request, lease=lease, performer=live)
+                run = Run(
+                    mapping, flow, run_id=run_id, request=request, lease=lease, performer=live, circuits=self._circuits
+                )
             except IntegrationError as error:
                 return await self._finish(run_id, "failed", Counts(), error=error)
             work = asyncio.create_task(self._carry_out(run, compiled, live), name=f"run {run_id}")
@@ -102,6 +125,9 @@ class Engine:
         """
         delivery = await self._db.aread(lambda state: find_instance(state, connection, instance_id))
         if delivery is None:
+            await self._settle_orphans(mapping, connection)
+            delivery = await self._db.aread(lambda state: find_instance(state, connection, instance_id))
+        if delivery is None:
             if await self._db.aread(lambda state: awaits_answer(state, connection)):
                 raise RetryLater(
                     "有审批正在创建、单号尚未记录，稍后再处理该结果",
@@ -109,9 +135,9 @@ class Engine:
                     where=f"{connection} {instance_id}",
                 )
             return None
-        if delivery.mapping != mapping.id or delivery.state not in (DeliveryState.OPEN, DeliveryState.FAILED):
+        if delivery.mapping != mapping.id or delivery.state not in UNFINISHED:
             return delivery
-        if delivery.flow not in mapping.flows or delivery.source.startswith(_RUN_SOURCES):
+        if delivery.flow not in mapping.flows or delivery.source.startswith(RUN_SOURCES):
             return delivery
         summary = await self.run(mapping, delivery.flow, RunRequest(cause="event", only=delivery.document_key))
         if summary.error is not None:
@@ -122,10 +148,18 @@ class Engine:
                 "The write-back of this document is not finished; its verdict waits for it",
                 where=f"{delivery.mapping} {delivery.document_key}",
             )
-        if not summary.total:
-            note = "已不在来源的待同步之列，视为已回写 | no longer waiting in the source: taken as written back"
-            await self._db.awrite(lambda state: close_delivery(state, delivery.id, note=note))
         return delivery
+
+    async def _settle_orphans(self, mapping: Mapping, connection: str) -> None:
+        """Approvals whose id is not recorded although they began long ago: have their documents looked at, one by one.
+
+        A run for one document alone reconciles it, or hands it to a person if the source does not show it any more.
+        """
+        before = utc_now() - self._orphan
+        waiting = await self._db.aread(lambda state: waiting_for_answer(state, connection, before=before, limit=8))
+        for one in waiting:
+            if one.mapping == mapping.id and one.flow in mapping.flows and not one.source.startswith(RUN_SOURCES):
+                await self.run(mapping, one.flow, RunRequest(cause="event", only=one.document_key))
 
     async def _carry_out(self, run: Run, compiled: CompiledFlow, live: Live) -> RunSummary:
         frame = Frame(run=run, prefix="", records=StepRecords(), answer=Answer())
@@ -170,6 +204,12 @@ class Engine:
         except Exception as lost:
             error = error or (lost if isinstance(lost, IntegrationError) else unexpected(lost, run.mapping.id))
             state = "failed"
+        if state == "succeeded" and run.request.only is not None and not run.total and run.exhausted:
+            gone = partial(
+                end_of_source, mapping=run.mapping.id, flow=run.flow, sources=run.exhausted, key=run.request.only
+            )
+            await self._db.awrite(gone)
+        note = note or _warning(run)
         event = run.request.event
         if state == "succeeded" and delivery is not None and event is not None and event.outcome is not None:
             outcome, found = event.outcome.value, delivery.id
@@ -216,10 +256,6 @@ def find_flow(compiled: Compiled, mapping: Mapping, flow: str) -> CompiledFlow:
     return compiled[flow]
 
 
-#: Beginnings of ``source`` in the ledger for whole runs; every other one is a connection's documents.
-_RUN_SOURCES = ("event:", "run:")
-
-
 def _run_source(run: Run) -> str:
     return f"event:{_event_connection(run)}" if run.request.event is not None else f"run:{run.request.cause}"
 
@@ -231,6 +267,16 @@ def _event_connection(run: Run) -> str:
 
 def _start(run_id: str, connection: Any, **values: Any) -> None:
     start_run(connection, run_id, **values)
+
+
+def _warning(run: Run) -> str:
+    if not run.warned:
+        return ""
+    log.warning("documents come back although they are delivered", mapping=run.mapping.id, documents=run.warned)
+    return (
+        f"警告：有 {run.warned} 张已送达的单据反复出现，未再发送 | "
+        f"warning: {run.warned} delivered documents keep coming back and were not sent again. {run.warning}"
+    )
 
 
 def _state(

@@ -10,9 +10,12 @@ from typing import Any
 from runtime.connectors.base import Effect, Event, WireRequest, rows
 from runtime.engine.compiler import compile_mapping
 from runtime.engine.context import Answer, Call, Element, Frame, Interrupted, Outcome, Run, Stopped, Variables
+from runtime.engine.document import FROM_LEDGER, Place
 from runtime.engine.each import unexpected
 from runtime.engine.engine import find_flow
 from runtime.engine.forms import FormRefused, check_forms
+from runtime.engine.live import refuse_unknown, resubmitted
+from runtime.engine.lookup import Lookup
 from runtime.engine.pool import Pool
 from runtime.engine.records import StepRecord, StepRecords
 from runtime.engine.request import RunRequest
@@ -20,6 +23,8 @@ from runtime.errors import EffectRefused, IntegrationError, MappingFailed
 from runtime.mapping.mapper import MappedForm, Mapper, Traced
 from runtime.mapping.models import Mapping, Response
 from runtime.mapping.problems import Failure
+from runtime.store.database import Database
+from runtime.store.ledger import Delivery, DeliveryState, EffectState
 
 __all__ = ["PLACEHOLDER", "Preview", "PreviewDocument", "Sent", "preview"]
 
@@ -96,15 +101,19 @@ async def preview(
     input: AnyMapping[str, Any] | None = None,
     event: Event | None = None,
     request: AnyMapping[str, Any] | None = None,
+    ledger: Database | None = None,
 ) -> Preview:
     """Carry the flow out as a run would, but refuse every effect and keep what it would have sent.
 
-    Reads are made for real. The ledger is not consulted: a document that was sent already is shown as if it were new.
+    Reads are made for real. Nothing is recorded anywhere.
 
     :param limit: documents at most; None = all (they are held in memory)
     :param input: the variable ``input``
     :param event: the variable ``event``, for a flow that carries out verdicts
     :param request: the variable ``request``, for an HTTP flow
+    :param ledger: only read, to show what a run would find there: a document that was delivered is skipped, one that
+        waits for a person's decision is unknown, and an effect that is recorded is not sent. Without it every document
+        is shown as if it were new.
     """
     started = time.perf_counter()
     collected: dict[int, PreviewDocument] = {}
@@ -113,7 +122,7 @@ async def preview(
     answer = Answer()
     steps = StepRecords()
     async with pool.lease() as lease:
-        performer = _Preview(collected)
+        performer = _Preview(collected, Lookup(ledger) if ledger is not None else None)
         run = Run(mapping, flow, run_id=PLACEHOLDER, request=asked, lease=lease, performer=performer)
         frame = Frame(run=run, prefix="", records=steps, answer=answer)
         note = ""
@@ -142,12 +151,15 @@ async def preview(
 class _Preview:
     """The performer of a preview."""
 
-    def __init__(self, collected: dict[int, PreviewDocument]) -> None:
+    def __init__(self, collected: dict[int, PreviewDocument], lookup: Lookup | None) -> None:
         self._collected = collected
+        self._lookup = lookup
         #: What happens outside ``each``.
         self.outside = PreviewDocument(key="", row=None)
         #: By the records of a frame: elements of a document share them.
         self._documents: dict[int, PreviewDocument] = {}
+        #: The same way: what the ledger holds of a document that was begun and is to be finished.
+        self._begun: dict[int, Delivery] = {}
 
     async def read(self, call: Call) -> Any:
         if _promised(call.values):
@@ -157,6 +169,11 @@ class _Preview:
 
     async def change(self, frame: Frame, call: Call) -> Any:
         document = self._document(frame)
+        begun = self._begun.get(id(frame.records))
+        recorded = begun.effects.get(call.step) if begun is not None else None
+        if recorded is not None and recorded.state is EffectState.DONE:
+            call.record.note = FROM_LEDGER
+            return recorded.result
         request: WireRequest | None = None
         error: IntegrationError | None = None
         try:
@@ -197,10 +214,22 @@ class _Preview:
         return traced.form
 
     async def open(self, frame: Frame, element: Element) -> Any:
+        if self._lookup is None:
+            return element.item
+        run = frame.run
+        place = Place(mapping=run.mapping.id, flow=run.flow, source=element.source, document_key=element.key_text)
+        standing = await self._lookup(place)
+        if standing is None:
+            return element.item
+        refuse_unknown(standing)
+        if standing.state is DeliveryState.COMPLETE:
+            return await resubmitted(element, standing)
+        self._begun[id(frame.records)] = standing
         return element.item
 
     def close(self, frame: Frame, outcome: Outcome) -> None:
         document = self._document(frame)
+        self._begun.pop(id(frame.records), None)
         document.key, document.row = outcome.key, outcome.item
         document.state, document.error, document.note = outcome.state, outcome.error, outcome.note
         document.steps = frame.records

@@ -23,12 +23,14 @@ STEPS_LIMIT = 200
 class StepRecord:
     """One step of one document; a context manager that takes the time and keeps the error."""
 
-    __slots__ = ("error", "input", "kind", "ms", "note", "output", "started", "step")
+    __slots__ = ("connection", "error", "input", "kind", "ms", "note", "output", "started", "step")
 
     def __init__(self, step: str, kind: str) -> None:
         self.step = step
         #: ``oa.create_approval``, ``map``, ``if`` …
         self.kind = kind
+        #: Of a call: the connection's name.
+        self.connection = ""
         self.input: Any = None
         self.output: Any = None
         self.error: IntegrationError | None = None

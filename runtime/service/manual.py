@@ -61,6 +61,7 @@ class ManualQueue:
             request = manual_request(
                 mapping, run.flow, input=run.request.get("input") or {}, limit=run.request.get("limit"), run_id=run.id
             )
+            request = replace(request, only=run.request.get("only"))
             async with self._reported(run.id) as report:
                 await self._dispatcher.run_alone(mapping, run.flow, replace(request, progress=report))
         except IntegrationError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -37,6 +37,7 @@ from runtime.store.tables import deliveries, effects
 
 __all__ = [
     "RUN_SOURCES",
+    "UNFINISHED",
     "Delivery",
     "DeliveryState",
     "EffectRecord",
@@ -47,6 +48,7 @@ __all__ = [
     "close_delivery",
     "count_deliveries",
     "count_open_approvals",
+    "end_of_source",
     "find_instance",
     "generations",
     "get_delivery",
@@ -62,6 +64,8 @@ __all__ = [
 #: Beginnings of ``source`` for whole runs; every other one is a connection's documents.
 RUN_SOURCES = ("event:", "run:")
 _CLOCKS = timedelta(days=1)
+_STILL_UNDER_WAY = timedelta(minutes=1)
+_GONE = "已不在来源的待同步之列，视为已完成 | no longer waiting in the source: taken as complete"
 
 
 class TakenByAnother(Exception):
@@ -80,6 +84,10 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
     #: A person decided what to make of the unknown; the next tick goes on from there.
     RESOLVED = "resolved"
+
+
+#: The next tick goes on with a delivery in one of these states.
+UNFINISHED = (DeliveryState.OPEN, DeliveryState.FAILED, DeliveryState.RESOLVED)
 
 
 class EffectState(StrEnum):
@@ -184,6 +192,30 @@ def close_delivery(connection: Connection, delivery_id: int, *, note: str) -> No
     now = utc_now()
     values = {"state": DeliveryState.COMPLETE, "completed_at": now, "error": None, "note": note}
     save(connection, {"id": delivery_id, **values}, ())
+
+
+def end_of_source(connection: Connection, *, mapping: str, flow: str, sources: Collection[str], key: str) -> None:
+    """The source does not show a document any more that was looked for by its key: what becomes of its delivery?
+
+    What is known about it is complete: somebody marked, withdrew or deleted the document. A ``create`` without an
+    answer is for a person to judge, because no tick comes by the document any more.
+    """
+    now = utc_now()
+    for source in sources:
+        for one in latest(connection, mapping=mapping, flow=flow, source=source, keys=[key]).values():
+            if one.state not in UNFINISHED:
+                continue
+            open_questions = [effect for effect in one.effects.values() if effect.state is EffectState.INTENT]
+            if not open_questions:
+                close_delivery(connection, one.id, note=_GONE)
+            elif all(now - effect.started_at > _STILL_UNDER_WAY for effect in open_questions):
+                error = OutcomeUnknown(
+                    "请求没有得到答复，而单据已不在来源的待同步之列，无法再对账",
+                    "A request got no answer, and the document no longer waits in the source to be looked for",
+                    where=f"{one.document_key} {open_questions[0].step}",
+                )
+                row = {"id": one.id, "state": DeliveryState.UNKNOWN, "error": error_record(error)}
+                save(connection, row, [replace(effect, state=EffectState.UNKNOWN) for effect in open_questions])
 
 
 def record_outcome(connection: Connection, delivery_id: int, outcome: str) -> None:
