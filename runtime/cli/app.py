@@ -14,7 +14,19 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli import appcodes, callbacks, check, connections, deliveries, run, runs, sandbox, schema, serve, templates
+from runtime.cli import (
+    appcodes,
+    callbacks,
+    check,
+    connections,
+    deliveries,
+    run,
+    runs,
+    sandbox,
+    schema,
+    serve,
+    templates,
+)
 from runtime.cli.output import complain, say
 from runtime.cli.workspace import Workspace
 

@@ -28,6 +28,7 @@ __all__ = [
     "prune_events",
     "release_events",
     "retry_event",
+    "retry_failed_events",
 ]
 
 
@@ -130,6 +131,12 @@ def retry_event(connection: Connection, event_id: int) -> bool:
     )
 
 
+def retry_failed_events(connection: Connection) -> int:
+    """By hand: have every failed event tried again now; returns how many."""
+    failed = update(inbox).where(inbox.c.state == "failed")
+    return connection.execute(failed.values(state="new", next_attempt_at=None)).rowcount
+
+
 def release_events(connection: Connection) -> int:
     """Events that were being worked on when the process died are due again; returns how many.
 
@@ -144,6 +151,7 @@ def list_events(
     states: Collection[str] = (),
     name: str | None = None,
     instance_id: str | None = None,
+    by_hand: bool = False,
     limit: int = 100,
     offset: int = 0,
 ) -> list[InboxEvent]:
@@ -151,6 +159,7 @@ def list_events(
 
     :param name: of this connection only
     :param instance_id: of this approval only
+    :param by_hand: only failed ones that are not tried again by themselves
     """
     query = select(inbox).order_by(inbox.c.id.desc()).limit(limit).offset(offset)
     if states:
@@ -159,6 +168,8 @@ def list_events(
         query = query.where(inbox.c.connection == name)
     if instance_id is not None:
         query = query.where(inbox.c.instance_id == instance_id)
+    if by_hand:
+        query = query.where(inbox.c.state == "failed", inbox.c.next_attempt_at.is_(None))
     return [_event(row) for row in connection.execute(query)]
 
 
