@@ -6,21 +6,23 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text
+from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from runtime.errors import CannotStart
 from runtime.store import migrate, tables
+from runtime.store.claim import AdvisoryLock, Fence
 from runtime.store.columns import utc_now
 from runtime.store.writer import Writer, translated
 
@@ -30,8 +32,8 @@ T = TypeVar("T")
 
 #: A runtime that has not been seen for so long is gone.
 _ALIVE = timedelta(seconds=20)
-#: Key of the PostgreSQL advisory lock that the one runtime holds ("b1rt" as a number).
-_RUNTIME_LOCK = 0x62317274
+#: Seconds for which a claim on PostgreSQL is tried.
+_LOCK_PATIENCE = 2.0
 _BUSY_TIMEOUT_MS = 15_000
 
 
@@ -58,6 +60,9 @@ class Database:
     def __init__(self, engine: Engine, *, lock_file: Path | None) -> None:
         self._engine = engine
         self._lock_file = lock_file
+        self._lock: AdvisoryLock | None = None
+        #: Our row of the table ``runtimes``.
+        self._claim: dict[str, Any] | None = None
         self._writer = Writer(engine)
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="state-read")
 
@@ -147,36 +152,31 @@ class Database:
         :raises CannotStart: another runtime works on this state; names it
         """
         with self._file_lock() if self._lock_file is not None else self._advisory_lock():
-            self.heartbeat(description=description)
+            ours = {"host": socket.gethostname(), "pid": os.getpid(), "started_at": utc_now()}
+            self._claim = {"id": 1, "description": description, "url": "", **ours}
+            self.write(partial(_claim, self._claim))
+            if self._lock is not None:
+                self._writer.guard = Fence(ours)
             try:
                 yield
             finally:
-                self.write(lambda connection: connection.execute(delete(tables.runtimes)))
+                self._claim, self._writer.guard = None, None
+                same = [tables.runtimes.c[name] == value for name, value in ours.items()]
+                self.write(lambda connection: connection.execute(delete(tables.runtimes).where(*same)))
 
-    def heartbeat(self, *, description: str = "", url: str = "") -> None:
+    def heartbeat(self, *, url: str = "") -> None:
         """Say that the runtime that holds the claim is alive; call it every few seconds.
 
         :param url: address under which it answers on this machine; empty = keep the one said before
+        :raises CannotStart: the claim was lost to another runtime
+        :raises RetryLater: the database does not answer
         """
-        now = utc_now()
-        table = tables.runtimes
-
-        def work(connection: Connection) -> None:
-            row = connection.execute(select(table)).mappings().first()
-            connection.execute(delete(table))
-            connection.execute(
-                insert(table).values(
-                    id=1,
-                    description=description or (row["description"] if row else "runtime"),
-                    host=socket.gethostname(),
-                    pid=os.getpid(),
-                    url=url or (row["url"] if row and not description else ""),
-                    started_at=row["started_at"] if row and not description else now,
-                    seen_at=now,
-                )
-            )
-
-        self.write(work)
+        with translated():
+            if self._lock is not None and not self._lock.hold():
+                raise self._taken()
+        if self._claim is not None:
+            self._claim = {**self._claim, **({"url": url} if url else {})}
+            self.write(partial(_claim, self._claim))
 
     def runtime_alive(self) -> RuntimeInfo | None:
         """The runtime that works on this state now, or None."""
@@ -207,14 +207,20 @@ class Database:
 
     @contextmanager
     def _advisory_lock(self) -> Iterator[None]:
-        with self._engine.connect() as connection:
-            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _RUNTIME_LOCK}):
-                raise self._taken()
-            connection.commit()
-            try:
-                yield
-            finally:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _RUNTIME_LOCK})
+        lock = AdvisoryLock(self._engine)
+        with translated():
+            # A process that was killed a moment ago may still be held by the server.
+            deadline = time.monotonic() + _LOCK_PATIENCE
+            while not lock.acquire():
+                if time.monotonic() > deadline:
+                    raise self._taken()
+                time.sleep(0.1)
+        self._lock = lock
+        try:
+            yield
+        finally:
+            self._lock = None
+            lock.release()
 
     def _taken(self) -> CannotStart:
         row = self.read(lambda connection: connection.execute(select(tables.runtimes)).mappings().first())
@@ -224,6 +230,11 @@ class Database:
             "Another runtime works on this state; stop it first, or give this one its own B1_STATE",
             where=who or self._engine.url.render_as_string(hide_password=True),
         )
+
+
+def _claim(row: Mapping[str, Any], connection: Connection) -> None:
+    connection.execute(delete(tables.runtimes))
+    connection.execute(insert(tables.runtimes).values({**row, "seen_at": utc_now()}))
 
 
 def _parse(url: str) -> URL:

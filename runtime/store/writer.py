@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from runtime.errors import RetryLater
 from runtime.faultpoints import FaultPoint, reach
@@ -22,6 +23,10 @@ __all__ = ["Writer", "translated"]
 #: More than this in one transaction would only keep the first ones waiting.
 _BATCH = 256
 
+#: Seconds between attempts to write to a server that is gone.
+_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0)
+
+T = TypeVar("T")
 Work = Callable[[Connection], Any]
 AnyFuture = Future[Any] | asyncio.Future[Any]
 
@@ -43,9 +48,14 @@ class Writer:
     The usual case, nothing fails, costs no savepoints. Only when a piece raises, the transaction is rolled back and
     repeated with a savepoint around each piece; the error goes to the one that raised it, the others are committed.
     So a piece may run twice and must not do anything but use its connection.
+
+    A server that drops its connections (a restart, a failover) loses nothing: what was certainly not committed is
+    written again as soon as it answers, within a few seconds.
     """
 
     def __init__(self, engine: Engine) -> None:
+        #: Looks at every transaction before anything is written in it; raises where nothing may be written any more.
+        self.guard: Work | None = None
         self._engine = engine.execution_options(b1_write=True)
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._closed = False
@@ -89,20 +99,58 @@ class Writer:
 
     def _commit(self, batch: list[_Pending]) -> list[_Settled]:
         try:
-            with self._engine.begin() as connection:
-                results = [item.work(connection) for item in batch]
-                reach(FaultPoint.BEFORE_COMMIT)
+            results = self._persistently(lambda connection: [item.work(connection) for item in batch])
             reach(FaultPoint.AFTER_COMMIT)
             return [_Settled(item.future, result, None) for item, result in zip(batch, results, strict=True)]
         except Exception as error:
             # A connection that died may have committed: then the outcome is the callers' to find out, not ours.
             if len(batch) == 1 or _connection_lost(error):
-                return [_Settled(item.future, None, _translate(error)) for item in batch]
+                return _all_failed(batch, error)
         try:
-            with self._engine.begin() as connection:
-                return [_apart(connection, item) for item in batch]
+            return self._persistently(lambda connection: [_apart(connection, item) for item in batch])
         except Exception as error:
-            return [_Settled(item.future, None, _translate(error)) for item in batch]
+            return _all_failed(batch, error)
+
+    def _persistently(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a transaction; again, if the connection is lost before the commit begins."""
+        for pause in _PAUSES:
+            try:
+                return self._once(work)
+            except _NotCommitted:
+                time.sleep(pause)
+        try:
+            return self._once(work)
+        except _NotCommitted as error:
+            raise error.reason from error
+
+    def _once(self, work: Callable[[Connection], T]) -> T:
+        try:
+            connection = self._engine.connect()
+        except OperationalError as error:
+            raise _NotCommitted(error) from error
+        with connection, connection.begin():
+            try:
+                if self.guard is not None:
+                    self.guard(connection)
+                result = work(connection)
+            except DBAPIError as error:
+                if _connection_lost(error):
+                    raise _NotCommitted(error) from error
+                raise
+            reach(FaultPoint.BEFORE_COMMIT)
+        return result
+
+
+class _NotCommitted(Exception):
+    """The connection is gone, and what was to be written certainly is not."""
+
+    def __init__(self, reason: DBAPIError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def _all_failed(batch: list[_Pending], error: Exception) -> list[_Settled]:
+    return [_Settled(item.future, None, _translate(error)) for item in batch]
 
 
 def _apart(connection: Connection, item: _Pending) -> _Settled:
