@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=300, help="in each weather, at least")
     parser.add_argument("--kills", type=int, default=200, help="in each weather")
     parser.add_argument("--seed", type=int, default=None, help="of the kills, the faults and the approvers")
+    parser.add_argument("--settle", type=float, default=300.0, help="seconds for everything to come to its end")
     parser.add_argument("--weather", choices=sorted(WEATHERS), action="append", help="only this one; repeatable")
     options = parser.parse_args()
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
@@ -39,12 +41,22 @@ def main() -> None:
     print(" " * 12 + "".join(f"{name:>{width}}" for name, width in _COLUMNS), flush=True)
     passed = True
     for name in options.weather or WEATHERS:
-        plan = Plan(weather=WEATHERS[name], documents=options.documents, kills=options.kills, seed=seed)
-        with tempfile.TemporaryDirectory(prefix="b1-faults-") as folder:
-            with Laboratory.opened(Path(folder) / "lab", plan.weather.environment) as laboratory:
-                outcome = run(plan, laboratory)
-            passed &= outcome.audit.passed
-            _show(outcome)
+        plan = Plan(
+            weather=WEATHERS[name],
+            documents=options.documents,
+            kills=options.kills,
+            seed=seed,
+            settle=options.settle,
+        )
+        folder = Path(tempfile.mkdtemp(prefix=f"b1-faults-{name}-"))
+        with Laboratory.opened(folder / "lab", plan.weather.environment) as laboratory:
+            outcome = run(plan, laboratory)
+        _show(outcome)
+        if outcome.audit.passed:
+            shutil.rmtree(folder)
+        else:
+            passed = False
+            print(f"    state databases and logs: {folder}", flush=True)
     print("0 duplicates, 0 lost, 0 unmarked: passed" if passed else "FAILED", flush=True)
     sys.exit(0 if passed else 1)
 

@@ -18,8 +18,12 @@ from tests.faults.laboratory import Laboratory
 
 __all__ = ["Outcome", "Plan", "Weather", "run"]
 
-#: Seconds for which an armed runtime may fail to reach its point, before it is killed from outside.
-_PATIENCE = 12.0
+#: Seconds that the runtime may take to start on a busy machine.
+_START_LIMIT = 60.0
+#: An armed runtime that does not come to its point gets one more draft after so many seconds, so many times; then it is
+#: killed from outside.
+_OFFER_EVERY = 2.0
+_OFFERS = 6
 #: Seconds between two looks of the approvers into their inbox.
 _INBOX = 0.25
 #: Share of the open approvals that they decide at each look.
@@ -31,7 +35,7 @@ _CALM = 6.0
 #: DingTalk tries again and again while the runtime is down, and never gives up during a campaign.
 _BACKOFF = [0.3, 0.5, 0.5, *[1.0] * 600]
 #: Points that are reached many times in a short life: which passing kills is drawn from 1 to this.
-_OFTEN = {FaultPoint.BEFORE_COMMIT: 15, FaultPoint.AFTER_COMMIT: 15, FaultPoint.BEFORE_WRITE_BACK: 5}
+_OFTEN = {FaultPoint.BEFORE_COMMIT: 15, FaultPoint.AFTER_COMMIT: 15, FaultPoint.BEFORE_WRITE_BACK: 3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,18 +130,28 @@ def _one_life(laboratory: Laboratory, fault: FaultPoint | None, rng: random.Rand
     if fault is None:
         laboratory.start()
         if rng.random() < 0.8:
-            _wait(laboratory.ready, 60.0)
+            _wait(laboratory.ready, _START_LIMIT)
             time.sleep(rng.uniform(0, 1.5))
         else:
             # In the middle of starting up.
             time.sleep(rng.uniform(0, 1.0))
     else:
         laboratory.start(f"{fault}:{rng.randint(1, _OFTEN.get(fault, 2))}")
-        if _wait(lambda: not laboratory.alive, _PATIENCE):
+        if _dies(laboratory):
             tally.at_points[fault] += 1
     if laboratory.alive:
         tally.at_random += 1
     laboratory.kill()
+
+
+def _dies(laboratory: Laboratory) -> bool:
+    """Whether an armed runtime kills itself; a new draft every now and then gives it something to do."""
+    _wait(lambda: not laboratory.alive or laboratory.ready(), _START_LIMIT)
+    for _ in range(_OFFERS):
+        if _wait(lambda: not laboratory.alive, _OFFER_EVERY):
+            return True
+        laboratory.control("POST", "/b1/drafts", {"count": 1, "lines": 2})
+    return _wait(lambda: not laboratory.alive, _OFFER_EVERY)
 
 
 def _echo(laboratory: Laboratory, echoes: int, rng: random.Random) -> None:
