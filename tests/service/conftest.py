@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,11 +43,18 @@ def _eventually(look: Callable[[], T], *, within: float = _PATIENCE, what: str =
 class Process:
     """A real ``b1-runtime`` command in the background, its output in a file."""
 
-    def __init__(self, arguments: list[str], *, log: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        *,
+        log: Path,
+        env: dict[str, str] | None = None,
+        program: Sequence[str] = ("-m", "runtime.cli"),
+    ) -> None:
         self.log = log
         with log.open("wb") as output:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "runtime.cli", *arguments],
+                [sys.executable, *program, *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
@@ -116,8 +123,9 @@ class Sandbox:
 class Desk:
     """A folder of mappings and a state, and the commands that work on them."""
 
-    def __init__(self, folder: Path, sandbox: Sandbox | None) -> None:
+    def __init__(self, folder: Path, sandbox: Sandbox | None, *, state: str = "") -> None:
         self.folder = folder
+        self.state = state
         self.var = folder / "var"
         self.mappings = folder / "mappings"
         self.mappings.mkdir(parents=True)
@@ -155,7 +163,7 @@ class Desk:
             return database.write(work)
 
     def _database(self) -> Database:
-        return Database.open(f"sqlite:///{(self.var / 'state.db').resolve()}")
+        return Database.open(self.state or f"sqlite:///{(self.var / 'state.db').resolve()}")
 
     def serve(self, *arguments: str, env: dict[str, str] | None = None) -> Process:
         """A runtime in the background."""
@@ -172,7 +180,8 @@ class Desk:
         return path
 
     def _where(self) -> list[str]:
-        return ["--var", str(self.var), "--mappings", str(self.mappings)]
+        state = ["--state", self.state] if self.state else []
+        return ["--var", str(self.var), "--mappings", str(self.mappings), *state]
 
     def close(self) -> None:
         for process in self.started:
@@ -242,10 +251,29 @@ def purchase_request() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox of its own for the module, in memory-like freshness."""
+def sandbox_program() -> Sequence[str]:
+    """What Python runs as the sandbox's command."""
+    return ("-m", "runtime.cli")
+
+
+@pytest.fixture(scope="module")
+def state(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of the state database of :func:`module_desk`; empty = the SQLite file, unless a module asks for more."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield ""
+        return
+    server = request.getfixturevalue("postgres_server")
+    url = server.new_database()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory, sandbox_program: Sequence[str], state: str) -> Iterator[Sandbox]:
+    """A sandbox of its own for the module (and for each state database that it is run on)."""
     folder = tmp_path_factory.mktemp("sandbox")
-    process = Process(["--var", str(folder), "sandbox", "--port", "0"], log=folder / "sandbox.log")
+    log = folder / "sandbox.log"
+    process = Process(["--var", str(folder), "sandbox", "--port", "0"], log=log, program=sandbox_program)
     try:
         running = Sandbox(process)
         yield running
@@ -255,9 +283,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def module_desk(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterator[Desk]:
+def module_desk(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox, state: str) -> Iterator[Desk]:
     """A workspace that the tests of a module share."""
-    desk = Desk(tmp_path_factory.mktemp("desk"), sandbox)
+    desk = Desk(tmp_path_factory.mktemp("desk"), sandbox, state=state)
     yield desk
     desk.close()
 

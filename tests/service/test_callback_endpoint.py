@@ -12,7 +12,10 @@ from runtime.sandbox import demo
 from runtime.sandbox.dingtalk.crypto import Envelope
 from runtime.store.inbox import list_events
 
-pytestmark = [pytest.mark.acceptance]
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.parametrize("state", ["sqlite", "postgresql"], indirect=True, scope="module"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,10 @@ import pytest
 
 from runtime.store.inbox import list_events
 
-pytestmark = [pytest.mark.acceptance]
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.parametrize("state", ["sqlite", "postgresql"], indirect=True, scope="module"),
+]
 
 
 @pytest.fixture(scope="module")
