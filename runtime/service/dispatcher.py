@@ -15,6 +15,7 @@ from runtime.errors import IntegrationError
 from runtime.mapping.models import Mapping
 from runtime.service.live import LiveMappings
 from runtime.service.metrics import Metrics
+from runtime.service.trouble import Troubles
 
 __all__ = ["Dispatcher"]
 
@@ -27,10 +28,11 @@ _Key = tuple[str, str]
 class Dispatcher:
     """Starts runs and knows which are in progress."""
 
-    def __init__(self, engine: Engine, live: LiveMappings, metrics: Metrics) -> None:
+    def __init__(self, engine: Engine, live: LiveMappings, metrics: Metrics, troubles: Troubles) -> None:
         self._engine = engine
         self._live = live
         self._metrics = metrics
+        self._troubles = troubles
         self._locks: defaultdict[_Key, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._ticking: set[_Key] = set()
         self._again: set[_Key] = set()
@@ -50,6 +52,7 @@ class Dispatcher:
             if count:
                 self._metrics.documents.labels(**labels, result=result).inc(count)
         _report(labels, request, summary)
+        self._troubles.ran(mapping, flow, request, summary)
         return summary
 
     async def run_alone(self, mapping: Mapping, flow: str, request: RunRequest) -> RunSummary:
@@ -140,5 +143,8 @@ def _report(labels: dict[str, str], request: RunRequest, summary: RunSummary) ->
     write = log.info if summary.state == "succeeded" else log.warning
     if summary.state == "succeeded" and request.cause == "schedule" and not summary.total:
         # A tick that found nothing to do is the normal case, once a minute.
+        write = log.debug
+    if summary.state != "succeeded" and request.cause == "event":
+        # The inbox says what became of the event.
         write = log.debug
     write("run finished", **labels, cause=request.cause, run=summary.run_id, state=summary.state, **counts)

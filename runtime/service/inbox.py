@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from runtime.mapping.models import Mapping
 from runtime.service.dispatcher import Dispatcher
 from runtime.service.live import LiveMappings
 from runtime.service.metrics import Metrics
+from runtime.service.trouble import Troubles, system_down
 from runtime.store.database import Database
 from runtime.store.inbox import InboxEvent, claim_events, event_done, event_failed
 from runtime.store.tables import inbox
@@ -137,11 +139,16 @@ class _Turn:
 class InboxWorkers:
     """Takes events out of the inbox and carries their flows out."""
 
-    def __init__(self, database: Database, router: Router, dispatcher: Dispatcher, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, router: Router, dispatcher: Dispatcher, metrics: Metrics, troubles: Troubles
+    ) -> None:
         self._database = database
         self._router = router
         self._dispatcher = dispatcher
         self._metrics = metrics
+        self._troubles = troubles
+        #: Connection that is down → attempts that failed because of it: a thousand events make one line in the log.
+        self._down: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self._free = _CONCURRENCY
         #: By connection and approval.
@@ -222,6 +229,10 @@ class InboxWorkers:
                 return
         names = ", ".join(f"{route.mapping.id}/{route.flow}" for route in routes)
         await self._database.awrite(lambda connection: event_done(connection, item.id, note=names))
+        self._troubles.event_done(item.id)
+        if self._down:
+            log.info("events are carried out again", failed_attempts=dict(self._down))
+            self._down.clear()
 
     async def _unclaimed(self, item: InboxEvent) -> None:
         reason = self._router.reason_to_wait(item.connection, item.event)
@@ -233,7 +244,11 @@ class InboxWorkers:
         await self._database.awrite(lambda connection: event_done(connection, item.id, note=note))
 
     async def _failed(self, item: InboxEvent, error: IntegrationError, next_attempt_at: datetime | None) -> None:
-        log.warning(
+        down = system_down(error) if next_attempt_at is not None else ""
+        if down:
+            self._down[down] += 1
+        write = log.debug if down and self._down[down] > 1 else log.warning
+        write(
             "event not carried out",
             connection=item.connection,
             type=item.event.type,
@@ -246,6 +261,8 @@ class InboxWorkers:
         await self._database.awrite(
             lambda connection: event_failed(connection, item.id, error=error, next_attempt_at=next_attempt_at)
         )
+        if next_attempt_at is None:
+            self._troubles.event_failed(item.id, f"{item.connection} {item.event.type} {item.event.instance_id}", error)
 
 
 def _ledger_key(event: Event) -> str:

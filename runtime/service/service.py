@@ -17,6 +17,7 @@ from runtime.engine.engine import Engine
 from runtime.engine.pool import ConnectorPool
 from runtime.errors import IntegrationError
 from runtime.mapping.folder import MappingFolder
+from runtime.service.alerts import Alerts
 from runtime.service.callbacks import Callbacks
 from runtime.service.dispatcher import Dispatcher
 from runtime.service.flows import HttpFlows
@@ -26,8 +27,10 @@ from runtime.service.inbox import InboxWorkers, Router
 from runtime.service.live import LiveMappings
 from runtime.service.manual import ManualQueue
 from runtime.service.metrics import Metrics
+from runtime.service.robot import open_robot
 from runtime.service.schedules import Schedules
 from runtime.service.sweep import Sweep
+from runtime.service.trouble import Troubles
 from runtime.store.appcodes import AppCodes
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
@@ -65,10 +68,12 @@ class Service:
         self._pool = ConnectorPool(ConnectionStore(database, vault))
         self._metrics = Metrics()
         self._live = LiveMappings(MappingFolder(settings.mappings), settings.mappings)
-        self._dispatcher = Dispatcher(Engine(database, self._pool), self._live, self._metrics)
+        self._alerts = Alerts(database, open_robot(settings))
+        troubles = Troubles(self._alerts)
+        self._dispatcher = Dispatcher(Engine(database, self._pool), self._live, self._metrics, troubles)
         self._schedules = Schedules(self._live, self._dispatcher)
         self._router = Router(self._live)
-        self._workers = InboxWorkers(database, self._router, self._dispatcher, self._metrics)
+        self._workers = InboxWorkers(database, self._router, self._dispatcher, self._metrics, troubles)
         self._live.on_change(self._workers.try_again)
         self._queue = ManualQueue(database, self._live, self._dispatcher)
         idempotency = Idempotency(database, keep=settings.keep_answers)
@@ -109,6 +114,7 @@ class Service:
         released = await self._database.awrite(release_events)
         if interrupted or released:
             log.warning("the last process ended in the middle of its work", runs=interrupted, events=released)
+        await self._alerts.load()
         await self._live.reload()
         await self._beat()
         self._schedules.start()
@@ -116,6 +122,7 @@ class Service:
         self._begin(self._workers.run, "inbox")
         self._begin(self._queue.run, "queue")
         self._begin(self._sweep.run, "sweep")
+        self._begin(self._alerts.run, "alerts")
         self._begin(self._metrics.measure_lag, "event loop lag")
         self._begin(self._keep_beating, "heartbeat")
         self._begin(self._keep_clean, "clean-up")

@@ -1,0 +1,161 @@
+"""Telling people that something is wrong, once, and once that it is over; it never holds anything up."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy import Connection
+
+from runtime.config import DEFAULT_TIMEZONE
+from runtime.errors import IntegrationError, RetryLater
+from runtime.service.logs import scrub
+from runtime.store.columns import utc_now
+from runtime.store.database import Database
+from runtime.store.incidents import Incident, close_incidents, list_incidents, open_incidents
+
+__all__ = ["Alerts", "Messenger"]
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two messages: robots take twenty a minute.
+_PAUSE = 4.0
+#: Lines of one message; more are counted.
+_LINES = 15
+_LINE_LENGTH = 300
+#: What waits to be told; the oldest is dropped beyond this.
+_MOST_WAITING = 500
+#: Seconds before another attempt at a message that did not get through; then it is left to the log.
+_AGAIN_AFTER = (5.0, 30.0, 120.0, 600.0)
+
+
+class Messenger(Protocol):
+    """Whoever brings a text to people."""
+
+    async def send(self, text: str) -> None:
+        """Send it, or raise an :class:`~runtime.errors.IntegrationError`."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    incident: Incident
+    over: bool
+    when: datetime
+
+
+class Alerts:
+    """Knows what is wrong at the moment. Without a messenger it does nothing.
+
+    :param pause: seconds between two messages
+    :param again_after: seconds before each further attempt at a message that did not get through
+    :param clock: the present moment
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        messenger: Messenger | None,
+        *,
+        pause: float = _PAUSE,
+        again_after: tuple[float, ...] = _AGAIN_AFTER,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._database = database
+        self._messenger = messenger
+        self._pause = pause
+        self._again_after = again_after
+        self._clock = clock
+        self._open: dict[str, Incident] = {}
+        self._waiting: deque[_Line] = deque(maxlen=_MOST_WAITING)
+        self._wake = asyncio.Event()
+
+    async def load(self) -> None:
+        """Remember what people were told before the last stop."""
+        if self._messenger is not None:
+            self._open = {one.key: one for one in await self._database.aread(list_incidents)}
+
+    @property
+    def open(self) -> frozenset[str]:
+        """Keys of what is wrong now."""
+        return frozenset(self._open)
+
+    def raised(self, key: str, zh: str, en: str) -> None:
+        """Something is wrong; told once until it is over.
+
+        :param key: names the trouble
+        """
+        if self._messenger is None or key in self._open:
+            return
+        incident = Incident(key=key[:250], zh=_clean(zh), en=_clean(en), opened_at=self._clock())
+        self._open[key] = incident
+        self._tell(_Line(incident, over=False, when=incident.opened_at))
+
+    def resolved(self, key: str) -> None:
+        """It is over, if it was wrong."""
+        incident = self._open.pop(key, None)
+        if incident is not None:
+            self._tell(_Line(incident, over=True, when=self._clock()))
+
+    def _tell(self, line: _Line) -> None:
+        self._waiting.append(line)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Tell what there is to tell until cancelled."""
+        while self._messenger is not None:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                lines = list(self._waiting)
+                self._waiting.clear()
+                await self._send(self._messenger, lines)
+                await asyncio.sleep(self._pause)
+
+    async def _send(self, messenger: Messenger, lines: list[_Line]) -> None:
+        text = _message(lines)
+        for wait in (*self._again_after, None):
+            try:
+                await messenger.send(text)
+                break
+            except IntegrationError as error:
+                log.warning("people could not be alerted", reason=error.sentence("en"), again_after=wait)
+                if wait is None:
+                    log.error("alert not delivered", text=text)
+                    return
+                await asyncio.sleep(wait)
+        try:
+            await self._database.awrite(lambda connection: _remember(connection, lines))
+        except RetryLater as error:
+            log.warning("alerts cannot be remembered", reason=error.sentence("en"))
+
+
+def _remember(connection: Connection, lines: list[_Line]) -> None:
+    for line in lines:
+        if line.over:
+            close_incidents(connection, [line.incident.key])
+        else:
+            open_incidents(connection, [line.incident])
+
+
+def _message(lines: list[_Line]) -> str:
+    shown = [f"B1 集成运行时 · B1 integration runtime · {socket.gethostname()}"]
+    for line in lines[:_LINES]:
+        when = line.when.astimezone(ZoneInfo(DEFAULT_TIMEZONE)).strftime("%m-%d %H:%M:%S")
+        mark, zh, en = ("✓", "已恢复：", "Over: ") if line.over else ("✗", "", "")
+        shown.append(f"{mark} {when} {zh}{line.incident.zh}\n   {en}{line.incident.en}")
+    if len(lines) > _LINES:
+        more = len(lines) - _LINES
+        shown.append(f"…… 另有 {more} 条，见运行记录 · {more} more, see the run records")
+    return "\n".join(shown)
+
+
+def _clean(text: str) -> str:
+    scrubbed = str(scrub(None, "", {"event": text})["event"])
+    return scrubbed if len(scrubbed) <= _LINE_LENGTH else f"{scrubbed[:_LINE_LENGTH]}…"
