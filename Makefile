@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench faults clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.studio
@@ -18,6 +18,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+faults: $(VENV)/.dev
+	$(BIN)/python -m tests.faults
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks

@@ -38,7 +38,7 @@ def test_every_trigger_step_and_transform_is_described(word: str) -> None:
     assert f"| `{word}`" in (ROOT / "docs/mapping.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench"])
+@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "faults"])
 @pytest.mark.parametrize("name", READMES)
 def test_every_make_target_is_in_the_readme_and_the_makefile(name: str, target: str) -> None:
     assert f"make {target}" in (ROOT / name).read_text(encoding="utf-8")

@@ -51,6 +51,8 @@ class Weather:
     echoes: int = 0
     #: Further settings of the runtime.
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: Named points that can be reached in it.
+    points: Sequence[FaultPoint] = tuple(FaultPoint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +63,7 @@ class Plan:
     documents: int
     kills: int
     seed: int
-    #: Named points that are gone through again and again; between two of them a random moment.
-    points: Sequence[FaultPoint] = tuple(FaultPoint)
-    #: Share of the kills that happen at named points.
+    #: Share of the kills that happen at named points, one after the other again and again; the rest at random moments.
     at_points: float = 0.6
     #: Seconds until everything must have come to its end after the last kill.
     settle: float = 300.0
@@ -71,8 +71,9 @@ class Plan:
     @property
     def demand(self) -> Demand:
         """What the audit has to have seen; the points only if there are kills enough to go round."""
-        round_trip = self.kills * self.at_points >= len(self.points)
-        return Demand(documents=self.documents, kills=self.kills, points=self.points if round_trip else ())
+        points = self.weather.points
+        enough = self.kills * self.at_points >= len(points)
+        return Demand(documents=self.documents, kills=self.kills, points=points if enough else ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,7 @@ def _schedule(plan: Plan, rng: random.Random) -> Iterator[FaultPoint | None]:
     named = min(plan.kills, max(round(plan.kills * plan.at_points), 0))
     deck: list[FaultPoint] = []
     while len(deck) < named:
-        deck += rng.sample(plan.points, len(plan.points))
+        deck += rng.sample(plan.weather.points, len(plan.weather.points))
     slots = [True] * named + [False] * (plan.kills - named)
     rng.shuffle(slots)
     following = iter(deck)

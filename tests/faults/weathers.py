@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from runtime.faultpoints import FaultPoint
 from tests.faults.campaign import Weather
 
 __all__ = ["STORM", "WEATHERS"]
@@ -19,6 +20,15 @@ _FAULTS: Final = {
 #: Every callback comes three times, each copy after a pause of its own.
 _THRICE: Final = {"copies": 3, "scatter_s": 2.0}
 
+#: No callback arrives at all: nothing but asking brings a verdict home.
+_SWEEPING: Final = {"B1_SWEEP_EVERY": "1s", "B1_SWEEP_AGE": "1s"}
+_OF_CALLBACKS: Final = {
+    FaultPoint.BEFORE_INBOX_INSERT,
+    FaultPoint.AFTER_INBOX_INSERT,
+    FaultPoint.BEFORE_ACKNOWLEDGE,
+    FaultPoint.AFTER_ACKNOWLEDGE,
+}
+
 #: By the name that the command line and the table give them.
 WEATHERS: Final = {
     weather.name: weather
@@ -26,6 +36,12 @@ WEATHERS: Final = {
         Weather(name="calm"),
         Weather(name="faulty", faults=_FAULTS),
         Weather(name="thrice", push=_THRICE, echoes=3),
+        Weather(
+            name="dropped",
+            push={"drop": True},
+            environment=_SWEEPING,
+            points=tuple(point for point in FaultPoint if point not in _OF_CALLBACKS),
+        ),
     )
 }
 

@@ -146,6 +146,16 @@ async def test_redelivery_copies_and_lost_callbacks(sandbox: Any, subscriber: An
     await sandbox.control("POST", "/dingtalk/events/nope/redeliver", expected=404)
 
 
+async def test_scattered_copies_overtake_each_other(sandbox: Any, subscriber: Any) -> None:
+    await subscribe(sandbox, subscriber)
+    await sandbox.control("PUT", "/dingtalk/callback", {"scatter_s": -1}, expected=400)
+    await sandbox.control("PUT", "/dingtalk/callback", {"copies": 3, "scatter_s": 0.2})
+    instances = [await sandbox.start() for _ in range(8)]
+    await sandbox.eventually(lambda: all(subscriber.of(one) == ["start"] * 3 for one in instances))
+    arrived = [event["processInstanceId"] for event in subscriber.events]
+    assert arrived != sorted(arrived, key=instances.index)
+
+
 async def test_undelivered_pushes_survive_a_restart(run_sandbox: Any, subscriber: Any, tmp_path: Any) -> None:
     async with run_sandbox(var=tmp_path) as sandbox:
         await subscribe(sandbox, subscriber, backoff=[3600])
