@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -35,7 +37,7 @@ from runtime.store.ledger import (
 )
 from runtime.store.runs import error_record
 
-__all__ = ["FROM_LEDGER", "Document", "Place"]
+__all__ = ["FROM_LEDGER", "Document", "Flights", "Place"]
 
 _OPEN_QUESTION = (EffectState.INTENT, EffectState.UNKNOWN)
 FROM_LEDGER = "沿用台账中的结果 | taken from the ledger"
@@ -54,6 +56,29 @@ class Place:
     document_key: str
 
 
+class Flights:
+    """The ``create`` calls that are under way in this process, until their answers are recorded, by what they send."""
+
+    def __init__(self) -> None:
+        self._count: Counter[tuple[str, str, str]] = Counter()
+
+    @contextmanager
+    def one(self, intent: EffectRecord) -> Iterator[None]:
+        """This call is under way for the duration of the block."""
+        key = (intent.connection, intent.action, intent.digest)
+        self._count[key] += 1
+        try:
+            yield
+        finally:
+            self._count[key] -= 1
+            if not self._count[key]:
+                del self._count[key]
+
+    def has(self, intent: EffectRecord) -> bool:
+        """Whether just the same is being sent at this moment."""
+        return (intent.connection, intent.action, intent.digest) in self._count
+
+
 class Document:
     """One generation of one document.
 
@@ -63,6 +88,7 @@ class Document:
     :param standing: what the ledger holds of this generation, if anything
     :param has_place: whether the flow has a step at a (static) place: what is recorded elsewhere is of an older version
     :param settle: how long after its beginning a ``create`` without an answer may still take effect in the other system
+    :param flights: what this process is creating at the moment
     """
 
     def __init__(
@@ -75,6 +101,7 @@ class Document:
         generation: int = 1,
         has_place: Callable[[str], bool],
         settle: timedelta,
+        flights: Flights,
     ) -> None:
         self.place = place
         self.generation = standing.generation if standing is not None else generation
@@ -90,6 +117,7 @@ class Document:
         self._saving = asyncio.Lock()
         self._has_place = has_place
         self._settle = settle
+        self._flights = flights
 
     @property
     def unsettled(self) -> bool:
@@ -151,17 +179,20 @@ class Document:
         reach(FaultPoint.BEFORE_INTENT)
         await self._commit(intent)
         reach(FaultPoint.AFTER_INTENT)
-        try:
-            reach(FaultPoint.BEFORE_CALL)
-            result = await call.action.run(call.params)
-            reach(FaultPoint.AFTER_CALL)
-        except (OutcomeUnknown, TimedOut, RemoteFault) as error:
-            return await self._find_now(call, intent, error)
-        except IntegrationError:
-            # Refused, or never sent: nothing was created, and it may be sent again.
-            self._note(replace(intent, state=EffectState.ABSENT, request=None, finished_at=utc_now()))
-            raise
-        return (await self._done(call, intent, result)).result
+        with self._flights.one(intent):
+            try:
+                reach(FaultPoint.BEFORE_CALL)
+                result = await call.action.run(call.params)
+                reach(FaultPoint.AFTER_CALL)
+            except (OutcomeUnknown, TimedOut, RemoteFault) as error:
+                lost = error
+            except IntegrationError:
+                # Refused, or never sent: nothing was created, and it may be sent again.
+                self._note(replace(intent, state=EffectState.ABSENT, request=None, finished_at=utc_now()))
+                raise
+            else:
+                return (await self._done(call, intent, result)).result
+        return await self._find_now(call, intent, lost)
 
     def closing(
         self, state: DeliveryState, *, error: IntegrationError | None = None, note: str = "", stopped: bool = False
@@ -299,7 +330,7 @@ class Document:
             return answer
         if _created(call, answer.result) in taken:
             return _unclear("找到的内容已属于另一张单据", "What was found belongs to another document already")
-        if twin:
+        if twin or self._flights.has(intent):
             raise RetryLater(
                 "另一张内容相同的单据正在发送，暂时无法区分；稍后再核对",
                 "Another document with the same content is being sent and cannot be told apart; it is looked for later",

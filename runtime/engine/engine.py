@@ -13,6 +13,7 @@ import structlog
 from runtime.engine.circuit import Circuits
 from runtime.engine.compiler import Compiled, compile_mapping
 from runtime.engine.context import Answer, Frame, Interrupted, Outcome, Run, Stopped
+from runtime.engine.document import Flights
 from runtime.engine.each import unexpected
 from runtime.engine.live import Busy, Live
 from runtime.engine.lookup import Lookup
@@ -64,6 +65,7 @@ class Engine:
         self._circuits = Circuits()
         self._lookup = Lookup(db)
         self._busy: Busy = {}
+        self._flights = Flights()
         self._compiled: OrderedDict[int, tuple[Mapping, Compiled]] = OrderedDict()
 
     async def run(self, mapping: Mapping, flow: str, request: RunRequest) -> RunSummary:
@@ -88,7 +90,14 @@ class Engine:
             live: Live | None = None
             try:
                 compiled = self.compiled(mapping, flow)
-                live = Live(self._db, self._lookup, self._busy, has_place=compiled.has_place, settle=self._settle)
+                live = Live(
+                    self._db,
+                    self._lookup,
+                    self._busy,
+                    self._flights,
+                    has_place=compiled.has_place,
+                    settle=self._settle,
+                )
                 run = Run(
                     mapping, flow, run_id=run_id, request=request, lease=lease, performer=live, circuits=self._circuits
                 )

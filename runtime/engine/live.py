@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from runtime.connectors.base import Effect
 from runtime.engine.context import Call, Element, Frame, Origin, Outcome, Skipped, Variables
-from runtime.engine.document import Document, Place
+from runtime.engine.document import Document, Flights, Place
 from runtime.engine.forms import check_forms
 from runtime.engine.lookup import Lookup
 from runtime.engine.records import StepRecord, pack_steps
@@ -33,13 +33,21 @@ class Live:
     """The performer of a real run."""
 
     def __init__(
-        self, db: Database, lookup: Lookup, busy: Busy, *, has_place: Callable[[str], bool], settle: timedelta
+        self,
+        db: Database,
+        lookup: Lookup,
+        busy: Busy,
+        flights: Flights,
+        *,
+        has_place: Callable[[str], bool],
+        settle: timedelta,
     ) -> None:
         self._db = db
         self._lookup = lookup
         self._busy = busy
         self._has_place = has_place
         self._settle = settle
+        self._flights = flights
         self._writes: set[asyncio.Future[Any]] = set()
         self._lost: BaseException | None = None
 
@@ -145,6 +153,7 @@ class Live:
             generation=generation,
             has_place=self._has_place,
             settle=self._settle,
+            flights=self._flights,
         )
 
     async def _enter(self, place: Place, *, wait: bool) -> None:

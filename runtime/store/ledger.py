@@ -297,7 +297,8 @@ def claim_instance(connection: Connection, effect: EffectRecord, *, delivery_id:
 
     :raises TakenByAnother: the id was found by looking, and is another's
     """
-    held = _held(connection, effect, effect.instance_id, delivery_id=delivery_id)
+    holders = _holders(connection, effect, effect.instance_id)
+    held = next((row for row in holders if (row.delivery_id, row.step) != (delivery_id, effect.step)), None)
     if held is None:
         return
     if effect.adopted:
@@ -317,23 +318,22 @@ def claim_instance(connection: Connection, effect: EffectRecord, *, delivery_id:
 def holder_of(
     connection: Connection, effect: EffectRecord, instance_id: str, *, delivery_id: int | None
 ) -> Delivery | None:
-    """The delivery whose effect of the same action is recorded with this id; None if there is no other than ``effect``.
+    """Another delivery that has an effect of the same action recorded with this id, or None.
 
     Until the end of the transaction no other process can record the id either.
     """
-    held = _held(connection, effect, instance_id, delivery_id=delivery_id) if instance_id else None
-    return get_delivery(connection, held.delivery_id) if held is not None else None
+    held = _holders(connection, effect, instance_id) if instance_id else []
+    other = next((row.delivery_id for row in held if row.delivery_id != delivery_id), None)
+    return get_delivery(connection, other) if other is not None else None
 
 
-def _held(connection: Connection, effect: EffectRecord, instance_id: str, *, delivery_id: int | None) -> Any:
+def _holders(connection: Connection, effect: EffectRecord, instance_id: str) -> list[Any]:
+    """(delivery_id, step, adopted) of the effects of the same action that are recorded with this id."""
     if connection.dialect.name == "postgresql":
         # SQLite lets one transaction write at a time; here several processes may be about to record the same id.
         connection.execute(_LOCK_INSTANCE, {"held_name": f"{effect.connection} {instance_id}"})
     values = {"held_connection": effect.connection, "held_instance": instance_id, "held_action": effect.action}
-    for row in connection.execute(_HOLDERS, values):
-        if (row.delivery_id, row.step) != (delivery_id, effect.step):
-            return row
-    return None
+    return list(connection.execute(_HOLDERS, values))
 
 
 def get_delivery(connection: Connection, delivery_id: int) -> Delivery | None:

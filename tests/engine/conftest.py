@@ -72,6 +72,8 @@ class World:
         #: Called before and after an effect takes place; may raise.
         self.before: Hook = lambda _name, _params: None
         self.after: Hook = lambda _name, _params: None
+        #: Whether the ERP's query leaves marked drafts out.
+        self.excludes_marked = True
         #: What reconciliation answers instead of the truth.
         self.finding: Finding | None = None
         self.in_flight = 0
@@ -111,6 +113,8 @@ class Fake(Connector[ConnectorSettings]):
         super().__init__(name, ConnectorSettings(base_url="http://127.0.0.1"))
 
     async def test(self) -> TestReport:
+        self.world.calls.append(f"{self.name}.test")
+        self.world.before(f"{self.name}.test", None)
         return TestReport(lines=[])
 
     async def aclose(self) -> None:
@@ -140,7 +144,7 @@ class Erp(Fake):
         ]  # fmt: skip
 
     def _waiting(self, row: dict[str, Any]) -> bool:
-        return bool(row["Mark"] == "N")
+        return bool(row["Mark"] == "N") or not self.world.excludes_marked
 
     async def query(self, params: QueryParams) -> AsyncIterator[dict[str, Any]]:
         self.world.calls.append("erp.query")
@@ -221,9 +225,8 @@ class Oa(Fake):
         if self.world.finding is Finding.UNCLEAR:
             return Reconciliation(finding=Finding.UNCLEAR, reason_zh="查不清", reason_en="cannot tell")
         wanted = {"values": dict(params.values), "originator": params.originator}
-        taken = {row["Instance"] for row in self.world.drafts.values()}
         for instance, approval in self.world.approvals.items():
-            if approval == wanted and instance not in taken and self.world.finding is None:
+            if approval == wanted and instance not in intent.taken and self.world.finding is None:
                 return Reconciliation(finding=Finding.FOUND, result={"instance_id": instance})
         return Reconciliation(finding=Finding.ABSENT)
 

@@ -1,0 +1,186 @@
+"""A document that comes back: resubmitted, or shown again by a query that does not exclude delivered documents?"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from runtime.engine.context import Skipped
+from runtime.engine.engine import RunRequest
+from runtime.engine.written import refuse_repetition
+from runtime.errors import RemoteFault
+from runtime.store.columns import utc_now
+from runtime.store.ledger import Delivery, DeliveryState, EffectRecord, EffectState, list_deliveries
+from runtime.store.runs import get_run, list_run_documents
+
+MANUAL = RunRequest(cause="manual")
+
+
+async def again(bench: Any, mapping: Any) -> Any:
+    summary = await bench.engine.run(mapping, "submit", MANUAL)
+    [document] = [one for one in bench.db.read(lambda state: list_run_documents(state, summary.run_id)) if one.document]
+    return summary, document
+
+
+async def test_a_query_that_shows_delivered_documents_sends_none_twice(bench) -> None:
+    bench.world.add(1)
+    bench.world.excludes_marked = False
+    mapping = bench.mapping()
+    await bench.engine.run(mapping, "submit", MANUAL)
+    for _ in range(3):
+        bench.new_engine()
+        summary, document = await again(bench, mapping)
+        assert (summary.state, summary.skipped) == ("succeeded", 1)
+        assert "查询条件没有排除已送达的单据" in document.note
+        assert "the query does not exclude delivered documents" in document.note
+        assert "does not exclude" in summary.note
+        run = bench.db.read(lambda state, run_id=summary.run_id: get_run(state, run_id))
+        assert run is not None
+        assert run.note == summary.note
+    assert len(bench.world.approvals) == 1
+
+
+async def test_a_reset_document_is_sent_again_even_so(bench) -> None:
+    bench.world.add(1)
+    bench.world.excludes_marked = False
+    mapping = bench.mapping()
+    await bench.engine.run(mapping, "submit", MANUAL)
+    bench.world.drafts[1]["Mark"] = "N"
+    assert (await bench.engine.run(mapping, "submit", MANUAL)).done == 1
+    assert (await bench.engine.run(mapping, "submit", MANUAL)).skipped == 1
+    assert len(bench.world.approvals) == 2
+
+
+async def test_a_flow_without_write_back_sends_once(bench) -> None:
+    bench.world.add(1)
+    each = bench.submit_steps[1]
+    mapping = bench.mapping(submit=[bench.submit_steps[0], {**each, "steps": each["steps"][:2]}])
+    await bench.engine.run(mapping, "submit", MANUAL)
+    summary, document = await again(bench, mapping)
+    assert (summary.skipped, len(bench.world.approvals)) == (1, 1)
+    assert "没有回写记录" in document.note
+
+
+async def test_a_query_that_does_not_read_the_written_fields_sends_once_and_says_so(bench) -> None:
+    bench.world.add(1)
+    each = bench.submit_steps[1]
+    rows = {"set": {"rows": [{"DocEntry": 1, "Name": "x", "User": "u"}]}}
+    mapping = bench.mapping(submit=[rows, {**each, "each": "rows"}])
+    await bench.engine.run(mapping, "submit", MANUAL)
+    summary, document = await again(bench, mapping)
+    assert (summary.skipped, len(bench.world.approvals)) == (1, 1)
+    assert "Mark, Instance" in document.note
+
+
+async def test_updates_alone_are_repeated_without_a_word(bench) -> None:
+    bench.world.add(1)
+    bench.world.excludes_marked = False
+    each = bench.submit_steps[1]
+    touch = {"call": "erp.update", "with": {"entity": "Drafts", "key": 1, "values": {"Mark": "Y"}}}
+    mapping = bench.mapping(submit=[bench.submit_steps[0], {**each, "steps": [touch]}])
+    for _ in range(3):
+        assert (await bench.engine.run(mapping, "submit", MANUAL)).done == 1
+    assert bench.world.count("erp.update") == 3
+
+
+async def test_a_flow_that_stops_after_its_effect_is_complete(bench) -> None:
+    bench.world.add(1)
+    each = bench.submit_steps[1]
+    steps = [*each["steps"], {"if": "{{ draft.DocEntry }}", "then": [{"stop": "nothing else to do"}]}]
+    mapping = bench.mapping(submit=[bench.submit_steps[0], {**each, "steps": steps}])
+    summary = await bench.engine.run(mapping, "submit", MANUAL)
+    assert summary.skipped == 1
+    [delivery] = bench.db.read(list_deliveries)
+    assert (delivery.state, delivery.note) == ("complete", "nothing else to do")
+
+
+async def test_a_flow_that_stops_before_its_recorded_effects_goes_on_later(bench) -> None:
+    bench.world.add(1)
+    each = bench.submit_steps[1]
+    early = {"if": "{{ settings.closed }}", "then": [{"stop": "closed"}]}
+    mapping = bench.mapping(submit=[bench.submit_steps[0], {**each, "steps": [early, *each["steps"]]}])
+    opened = mapping.model_copy(update={"settings": {"closed": False}})
+    closed = mapping.model_copy(update={"settings": {"closed": True}})
+    pending = [RemoteFault("内部错误", "Internal error")]
+
+    def hook(called: str, _params: Any) -> None:
+        if called == "erp.update" and pending:
+            raise pending.pop()
+
+    bench.world.before = hook
+    await bench.engine.run(opened, "submit", MANUAL)
+    assert (await bench.engine.run(closed, "submit", MANUAL)).skipped == 1
+    [delivery] = bench.db.read(list_deliveries)
+    assert delivery.state == "open"
+    assert (await bench.engine.run(opened, "submit", MANUAL)).done == 1
+    assert (len(bench.world.approvals), bench.world.drafts[1]["Mark"]) == (1, "Y")
+
+
+def earlier(*updates: dict[str, Any]) -> Delivery:
+    now = utc_now()
+
+    def effect(number: int, kind: str, **values: Any) -> EffectRecord:
+        moment: datetime = now + timedelta(seconds=number)
+        plain = {"connection": "b1", "action": kind, "digest": "", "started_at": moment, "state": EffectState.DONE}
+        return EffectRecord(step=f"s{number}", effect=kind, **{**plain, **values})
+
+    effects = [effect(0, "create", connection="oa")]
+    effects += [
+        effect(number, "update", connection=one.pop("connection", "b1"), request=one)
+        for number, one in enumerate(updates, 1)
+    ]
+    return Delivery(
+        id=1, mapping="m", flow="f", source="b1/Drafts", document_key="5", generation=1, document=5,
+        state=DeliveryState.COMPLETE, connection="oa", instance_id="i1", outcome="", outcome_at=None, error=None,
+        note="", opened_at=now, updated_at=now, completed_at=now, effects={one.step: one for one in effects},
+    )  # fmt: skip
+
+
+def refused(delivery: Delivery, row: dict[str, Any]) -> bool:
+    try:
+        refuse_repetition(delivery, row)
+    except Skipped as reason:
+        return reason.warning
+    return False
+
+
+@pytest.mark.parametrize(
+    ("wrote", "holds", "same"),
+    [
+        ("Y", "Y", True),
+        ("Y", "N", False),
+        ("Y", "tYES", True),
+        ("Y", None, False),
+        (None, "", True),
+        ("2026-01-31", "2026-01-31T00:00:00Z", True),
+        ("2026-01-31", "2026-02-01", False),
+        (12, "12", True),
+        ("12.50", 12.5, True),
+        ("12.50", 12.4, False),
+        (True, "tYES", True),
+        (" a  b\n", "a b", True),
+        ("", "P", False),
+    ],
+)
+def test_a_field_holds_what_was_written_in_whatever_form_it_comes_back(wrote: Any, holds: Any, same: bool) -> None:
+    delivery = earlier({"entity": "Drafts", "key": 5, "values": {"U_Mark": wrote}})
+    assert refused(delivery, {"DocEntry": 5, "U_Mark": holds}) is same
+
+
+def test_only_the_write_back_into_the_document_itself_counts() -> None:
+    delivery = earlier(
+        {"entity": "Drafts", "key": 5, "values": {"U_Mark": "P"}},
+        {"entity": "Drafts", "key": 5, "values": {"U_Mark": "Y"}},
+        {"entity": "U_LOG", "key": "77", "values": {"U_Mark": "logged"}},
+        {"connection": "mes", "key": 5, "values": {"U_Mark": "sent"}},
+    )
+    assert refused(delivery, {"U_Mark": "Y"})
+    assert not refused(delivery, {"U_Mark": "N"})
+
+
+def test_a_source_of_one_connection_may_be_marked_through_another() -> None:
+    delivery = earlier({"connection": "sl", "entity": "Drafts", "key": "5", "values": {"U_Mark": "Y"}})
+    assert refused(delivery, {"U_Mark": "Y"})
+    assert not refused(delivery, {"U_Mark": "N"})
