@@ -37,6 +37,7 @@ _INTERRUPTED = 130
 #: Global options with a value; they may stand before or behind the command.
 _GLOBAL_VALUES = ("--var", "--state", "--mappings")
 _GLOBAL_FLAGS = ("--debug",)
+_LISTS = (["runs"], ["deliveries"])
 _EPILOG = (
     "全局选项可放在命令之前或之后；也可用环境变量 B1_VAR、B1_STATE、B1_MAPPINGS、B1_LOG … 设定。"
     "Global options may stand before or behind the command; the environment (B1_VAR, B1_STATE …) sets them too."
@@ -116,7 +117,10 @@ def start(arguments: Sequence[str] | None = None) -> None:
 
 
 def _hoist(arguments: list[str]) -> list[str]:
-    """Global options first, wherever they stood; what follows ``--`` is left alone."""
+    """Global options first, wherever they stood; what follows ``--`` is left alone.
+
+    ``--state`` is also a filter of the lists of runs and deliveries: there only an address is the global option.
+    """
     front: list[str] = []
     rest: list[str] = []
     position = 0
@@ -127,6 +131,9 @@ def _hoist(arguments: list[str]) -> list[str]:
             break
         if word in _GLOBAL_FLAGS or word.startswith(tuple(f"{name}=" for name in _GLOBAL_VALUES)):
             front.append(word)
+        elif word == "--state" and rest[:1] in _LISTS and "://" not in "".join(arguments[position + 1 : position + 2]):
+            rest += arguments[position : position + 2]
+            position += 1
         elif word in _GLOBAL_VALUES:
             front += arguments[position : position + 2]
             position += 1

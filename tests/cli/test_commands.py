@@ -61,7 +61,18 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
 def test_help_is_bilingual_and_lists_every_command(command: Commands) -> None:
     done = command("--help")
     assert done.returncode == 0
-    for name in ("serve", "run", "check", "connections", "runs", "appcodes", "templates", "sandbox", "schema"):
+    for name in (
+        "serve",
+        "run",
+        "check",
+        "connections",
+        "runs",
+        "deliveries",
+        "appcodes",
+        "templates",
+        "sandbox",
+        "schema",
+    ):
         assert f"\n  {name} " in done.stdout
         help_text = command(name, "--help").stdout if name in ("run", "connections") else done.stdout
         assert any("\u4e00" <= letter <= "\u9fff" for letter in help_text)
