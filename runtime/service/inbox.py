@@ -151,6 +151,10 @@ class InboxWorkers:
         self._down: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self._free = _CONCURRENCY
+        #: Ids of the events that are being worked on.
+        self._in_hand: set[int] = set()
+        #: Whether the state may call an event "working" that nobody works on, because a write got no answer.
+        self._in_doubt = False
         #: By connection and approval.
         self._in_order: dict[tuple[str, str], _Turn] = {}
 
@@ -171,11 +175,15 @@ class InboxWorkers:
         while True:
             self._wake.clear()
             try:
+                if self._in_doubt:
+                    await self._database.awrite(partial(_release_others, frozenset(self._in_hand)))
+                    self._in_doubt = False
                 depth, due = await self._database.aread(_depth)
                 self._metrics.inbox.set(depth)
                 if due and self._free:
                     await self._take()
             except RetryLater as error:
+                self._in_doubt = True
                 log.warning("inbox cannot be read", reason=error.sentence("en"))
             # Woken by a new event, and whenever a place becomes free.
             with suppress(TimeoutError):
@@ -185,6 +193,7 @@ class InboxWorkers:
         """Claim as many events as there are free places, and start them."""
         claimed = await self._database.awrite(partial(claim_events, limit=self._free))
         self._free -= len(claimed)
+        self._in_hand.update(item.id for item in claimed)
         for item in claimed:
             # Started in order of claiming, and a lock is fair: events of one approval keep their order.
             self._dispatcher.spawn(self._handle(item), name=f"event {item.id}")
@@ -196,7 +205,12 @@ class InboxWorkers:
         try:
             async with turn.lock:
                 await self._work(item)
+        except RetryLater as error:
+            # The state database did not take down what became of the event: it is taken up again.
+            self._in_doubt = True
+            log.warning("event is taken up again", event=item.id, reason=error.sentence("en"))
         finally:
+            self._in_hand.discard(item.id)
             turn.users -= 1
             if not turn.users:
                 del self._in_order[key]
@@ -270,6 +284,11 @@ def _ledger_key(event: Event) -> str:
     if event.type == _FINISHED and event.instance_id and event.outcome is not None:
         return f"{event.type} {event.instance_id} {event.outcome}"
     return event.key
+
+
+def _release_others(in_hand: frozenset[int], connection: Connection) -> None:
+    """Events that are called "working" and are not in hand are due again."""
+    connection.execute(update(inbox).where(inbox.c.state == "working", inbox.c.id.not_in(in_hand)).values(state="new"))
 
 
 def _bring_forward(connection: Connection) -> None:
