@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from runtime.config import Settings
 from runtime.engine.engine import Engine
 from runtime.engine.pool import ConnectorPool
-from runtime.errors import IntegrationError
+from runtime.errors import CannotStart, IntegrationError
 from runtime.mapping.folder import MappingFolder
 from runtime.service.alerts import Alerts
 from runtime.service.callbacks import Callbacks
+from runtime.service.cleaning import Cleaning
 from runtime.service.dispatcher import Dispatcher
 from runtime.service.flows import HttpFlows
 from runtime.service.health import Health
@@ -34,9 +35,9 @@ from runtime.service.trouble import Troubles
 from runtime.store.appcodes import AppCodes
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
-from runtime.store.inbox import prune_events, release_events
+from runtime.store.inbox import release_events
 from runtime.store.live import save_live
-from runtime.store.runs import mark_interrupted, prune_runs
+from runtime.store.runs import mark_interrupted
 from runtime.store.vault import Vault
 
 __all__ = ["Service"]
@@ -48,11 +49,6 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _HEARTBEAT = 5.0
 #: Seconds before a part that broke down is started again.
 _RESTART_AFTER = 1.0
-#: Seconds between two clean-ups.
-_CLEAN_UP = 3600.0
-_KEEP_RUNS = timedelta(days=90)
-#: Far beyond the time in which any platform redelivers an event.
-_KEEP_EVENTS = timedelta(days=180)
 
 
 class Service:
@@ -94,6 +90,7 @@ class Service:
             age=settings.sweep_age,
             stored=self._workers.wake,
         )
+        self._cleaning = Cleaning(database, settings)
         callbacks = Callbacks(database, self._pool, self._metrics, stored=self._workers.wake)
         self.app = Starlette(
             routes=[
@@ -125,7 +122,7 @@ class Service:
         self._begin(self._alerts.run, "alerts")
         self._begin(self._metrics.measure_lag, "event loop lag")
         self._begin(self._keep_beating, "heartbeat")
-        self._begin(self._keep_clean, "clean-up")
+        self._begin(self._cleaning.run, "clean-up")
 
     def begin_stop(self) -> None:
         """Take up nothing new; what runs stops after the step that it is at."""
@@ -157,6 +154,10 @@ class Service:
             await asyncio.sleep(_HEARTBEAT)
             try:
                 await self._beat()
+            except CannotStart as error:
+                log.error("another runtime took over", zh=error.sentence("zh-CN"), en=error.sentence("en"))
+                signal.raise_signal(signal.SIGTERM)
+                return
             except IntegrationError as error:
                 log.warning("no sign of life could be written", reason=error.sentence("en"))
 
@@ -184,24 +185,6 @@ class Service:
             }
             for name in sorted(digests.keys() | problems.keys())
         ]
-
-    async def _keep_clean(self) -> None:
-        while True:
-            try:
-                await self._prune()
-            except IntegrationError as error:
-                log.warning("old records could not be removed", reason=error.sentence("en"))
-            await asyncio.sleep(_CLEAN_UP)
-
-    async def _prune(self) -> None:
-        now = datetime.now(UTC)
-
-        def work(connection: Connection) -> int:
-            return prune_runs(connection, before=now - _KEEP_RUNS) + prune_events(connection, before=now - _KEEP_EVENTS)
-
-        # In small bites: what is carried out meanwhile must not wait for a long transaction.
-        while await self._database.awrite(work):
-            log.debug("old records removed")
 
 
 async def _keep_running(part: Callable[[], Awaitable[None]], name: str) -> None:

@@ -7,25 +7,27 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.connectors.base import Event, Outcome
 from runtime.errors import IntegrationError
 from runtime.store.columns import utc_now
+from runtime.store.ledger import DeliveryState
 from runtime.store.runs import error_record
-from runtime.store.tables import inbox
+from runtime.store.tables import deliveries, inbox
 
 __all__ = [
     "InboxEvent",
     "claim_events",
     "count_events",
+    "delete_events",
     "event_done",
     "event_failed",
     "insert_event",
     "insert_polled",
     "list_events",
-    "prune_events",
+    "old_events",
     "release_events",
     "retry_event",
     "retry_failed_events",
@@ -34,6 +36,7 @@ __all__ = [
 
 #: What makes an event unique.
 _KEY = ["connection", "event_key"]
+_UNFINISHED = (DeliveryState.OPEN, DeliveryState.FAILED, DeliveryState.UNKNOWN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,16 +181,29 @@ def count_events(connection: Connection, *, states: Collection[str]) -> int:
     return connection.scalar(select(func.count()).select_from(inbox).where(inbox.c.state.in_(states))) or 0
 
 
-def prune_events(connection: Connection, *, before: datetime, batch: int = 500) -> int:
-    """Delete up to ``batch`` events that were carried out before a moment; returns how many went.
+def old_events(connection: Connection, *, before: datetime, after: int = 0, limit: int = 200) -> list[int]:
+    """Ids of events that were carried out before a moment and whose approval, if they belong to one that the ledger
+    knows, is over; ascending.
 
-    Choose it well beyond the time in which the other system redelivers: a forgotten event would count as new.
+    Choose the moment well beyond the time in which the other system redelivers: a forgotten event would count as new.
+
+    :param after: only ids above this one
     """
-    old = select(inbox.c.id).where(inbox.c.state == "done", inbox.c.finished_at < before).limit(batch)
-    ids = list(connection.scalars(old))
-    if ids:
-        connection.execute(delete(inbox).where(inbox.c.id.in_(ids)))
-    return len(ids)
+    still_open = exists().where(
+        deliveries.c.connection == inbox.c.connection,
+        deliveries.c.instance_id == inbox.c.instance_id,
+        deliveries.c.instance_id != "",
+        or_(deliveries.c.outcome == "", deliveries.c.state.in_(_UNFINISHED)),
+    )
+    query = select(inbox.c.id).where(
+        inbox.c.id > after, inbox.c.state == "done", inbox.c.finished_at < before, ~still_open
+    )
+    return list(connection.scalars(query.order_by(inbox.c.id).limit(limit)))
+
+
+def delete_events(connection: Connection, *, ids: Collection[int]) -> int:
+    """Forget these events, as far as they are carried out; returns how many went."""
+    return connection.execute(delete(inbox).where(inbox.c.id.in_(ids), inbox.c.state == "done")).rowcount
 
 
 def _insert(connection: Connection, name: str, event: Event) -> Any:

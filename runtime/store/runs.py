@@ -9,10 +9,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, tuple_, update
 
 from runtime.errors import IntegrationError
 from runtime.store.columns import utc_now
@@ -30,12 +30,14 @@ __all__ = [
     "list_run_documents",
     "list_runs",
     "mark_interrupted",
+    "prune_payloads",
     "prune_runs",
     "queue_run",
     "start_run",
 ]
 
 _INSERT_DOCUMENT = insert(run_documents)
+_DOCUMENT_KEY = (run_documents.c.run_id, run_documents.c.position)
 #: States of a run that is not over.
 ACTIVE = ("queued", "running")
 
@@ -258,8 +260,12 @@ def list_run_documents(
     return found
 
 
-def prune_runs(connection: Connection, *, before: datetime, batch: int = 200) -> int:
-    """Delete up to ``batch`` runs that ended before a moment, with their documents; returns how many went."""
+def prune_runs(connection: Connection, *, before: datetime, batch: int = 500) -> int:
+    """Delete up to ``batch`` documents of runs that ended before a moment, and runs that have none left; returns how
+    many rows went.
+
+    Documents go first: a run may have had tens of thousands, and nobody should wait for all of them at once.
+    """
     old = (
         select(runs.c.id)
         .where(runs.c.state.not_in(ACTIVE), runs.c.queued_at < before)
@@ -267,9 +273,31 @@ def prune_runs(connection: Connection, *, before: datetime, batch: int = 200) ->
         .limit(batch)
     )
     ids = list(connection.scalars(old))
-    if ids:
-        connection.execute(delete(runs).where(runs.c.id.in_(ids)))
-    return len(ids)
+    if not ids:
+        return 0
+    first = select(*_DOCUMENT_KEY).where(run_documents.c.run_id.in_(ids)).limit(batch)
+    count = connection.execute(delete(run_documents).where(tuple_(*_DOCUMENT_KEY).in_(first))).rowcount
+    if count < batch:
+        count += connection.execute(delete(runs).where(runs.c.id.in_(ids))).rowcount
+    return count
+
+
+def prune_payloads(connection: Connection, *, before: datetime, since: datetime | None = None, batch: int = 500) -> int:
+    """Forget what the steps of up to ``batch`` documents got and gave, of runs that began before a moment; returns how
+    many. The documents stay with their state and error.
+
+    :param since: runs that began earlier are known to be done
+    """
+    old = select(*_DOCUMENT_KEY).where(run_documents.c.run_id < _first_id(before), run_documents.c.steps.is_not(None))
+    if since is not None:
+        old = old.where(run_documents.c.run_id >= _first_id(since))
+    old = old.limit(batch)
+    return connection.execute(update(run_documents).where(tuple_(*_DOCUMENT_KEY).in_(old)).values(steps=None)).rowcount
+
+
+def _first_id(moment: datetime) -> str:
+    """Ids sort by time: the primary key finds runs by their beginning."""
+    return f"{moment.astimezone(UTC):%Y%m%d-%H%M%S}"
 
 
 def _run(row: Row[Any]) -> RunInfo:

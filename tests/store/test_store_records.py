@@ -112,7 +112,8 @@ def test_events_are_claimed_retried_and_done(sqlite_db) -> None:
     for one in db.write(inbox.claim_events):
         db.write(lambda c, o=one: inbox.event_done(c, o.id, note="ok"))
     assert {one.state for one in db.read(inbox.list_events)} == {"done"}
-    assert db.write(lambda c: inbox.prune_events(c, before=utc_now() + timedelta(seconds=1))) == 2
+    old = db.read(lambda c: inbox.old_events(c, before=utc_now() + timedelta(seconds=1)))
+    assert db.write(lambda c: inbox.delete_events(c, ids=old)) == 2
 
 
 def effect(step: str, state: EffectState, **values) -> EffectRecord:
@@ -155,4 +156,4 @@ def test_a_delivery_and_its_effects(db, unique) -> None:
 def test_a_time_without_a_zone_is_refused(sqlite_db) -> None:
     naive = datetime(2026, 1, 1)
     with pytest.raises((StatementError, TypeError)):
-        sqlite_db.write(lambda c: inbox.prune_events(c, before=naive))
+        sqlite_db.write(lambda c: inbox.old_events(c, before=naive))
