@@ -114,7 +114,7 @@ def _generations(told: History) -> None:
                 t("deliveries.open"): _address("deliveries", delivery=one.id),
             }
         )
-    _linked(rows, shows=r"delivery=([^&]+)")
+    _linked(rows, shows=t("deliveries.open"))
 
 
 def _events(told: History) -> None:

@@ -68,7 +68,9 @@ def timeline(told: History) -> list[Moment]:
 
 
 def _delivery(delivery: Delivery) -> Iterator[Moment]:
-    yield Moment(at=delivery.opened_at, kind="opened", where=delivery.source)
+    # A delivery is first recorded together with its first effect, which began a moment before.
+    opened = min([delivery.opened_at, *(effect.started_at for effect in delivery.effects.values())])
+    yield Moment(at=opened, kind="opened", where=delivery.source)
     yield from _effects(delivery)
     for decision in delivery.decisions or ():
         yield _decision(decision)

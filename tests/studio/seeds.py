@@ -76,7 +76,8 @@ def seed(database: Database) -> dict[str, int]:
     )
     ids["2"] = deliver(database, "2", effect(instance_id="proc-3"), instance_id="proc-3")
     refused = {"zh": "B1 拒绝：日期不在期间内", "en": "B1 refused: date outside the period"}
-    ids["3"] = deliver(database, "3", effect(state=EffectState.ABSENT), state=DeliveryState.FAILED, error=refused)
+    absent = effect(state=EffectState.ABSENT)
+    ids["3"] = deliver(database, "3", absent, state=DeliveryState.FAILED, error=refused, completed_at=None)
     event = Event(key="ding-event-1", type="approval.finished", instance_id="proc-2", outcome=Outcome.AGREED)
     late = Event(key="ding-event-2", type="approval.finished", instance_id="proc-9", outcome=Outcome.REFUSED)
     for one in (event, late):

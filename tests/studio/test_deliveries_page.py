@@ -95,6 +95,7 @@ def test_a_delivery_tells_its_history_with_verdict_and_generations(database: Dat
     happened = list(history[TEXT["deliveries.happened"]])
     for kind in ("opened", "intent", "adopted", "updated", "completed", "event", "verdict"):
         assert TEXT[f"deliveries.moment.{kind}"] in happened
+    assert happened[:3] == [TEXT[f"deliveries.moment.{kind}"] for kind in ("opened", "intent", "adopted")]
     assert "if/erp.decide" in list(history[TEXT["deliveries.step"]])
     others = page.dataframe[2].value
     assert list(others[TEXT["deliveries.generation"]]) == [2, 1]
