@@ -9,13 +9,15 @@ from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runtime.errors import IntegrationError
+from runtime.errors import IntegrationError, RetryLater
 from runtime.service.flows import HttpFlows
 from runtime.service.inbox import Router
 from runtime.service.live import LiveMappings
 from runtime.service.metrics import Metrics
 from runtime.service.schedules import Schedules
 from runtime.store.database import Database
+from runtime.store.sealed import first_locked
+from runtime.store.vault import Vault
 
 __all__ = ["Health"]
 
@@ -30,6 +32,7 @@ class Health:
         self,
         *,
         database: Database,
+        vault: Vault,
         live: LiveMappings,
         schedules: Schedules,
         router: Router,
@@ -37,6 +40,7 @@ class Health:
         metrics: Metrics,
     ) -> None:
         self._database = database
+        self._vault = vault
         self._live = live
         self._schedules = schedules
         self._router = router
@@ -61,6 +65,8 @@ class Health:
         database = await self._database_answers()
         if database:
             reasons.append(database)
+        elif await self._secrets_locked():
+            reasons.append("the stored secrets cannot be opened: restore the key file, or enter them again")
         if not self._schedules.running:
             reasons.append("the scheduler does not run")
         if self.stopping:
@@ -96,6 +102,12 @@ class Health:
         except (IntegrationError, TimeoutError):
             return "the state database does not answer"
         return ""
+
+    async def _secrets_locked(self) -> bool:
+        try:
+            return await asyncio.to_thread(first_locked, self._database, self._vault) is not None
+        except RetryLater:
+            return False
 
 
 def _problem(error: IntegrationError) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from runtime.store.database import Database
 from runtime.store.inbox import release_events
 from runtime.store.live import save_live
 from runtime.store.runs import mark_interrupted
+from runtime.store.sealed import first_locked
 from runtime.store.vault import Vault
 
 __all__ = ["Service"]
@@ -60,7 +61,7 @@ class Service:
     def __init__(self, settings: Settings, database: Database, *, address: str) -> None:
         self._database = database
         self._address = address
-        vault = Vault(settings.key_file, settings.secret_key)
+        self._vault = vault = Vault(settings.key_file, settings.secret_key)
         self._pool = ConnectorPool(ConnectionStore(database, vault))
         self._metrics = Metrics()
         self._live = LiveMappings(MappingFolder(settings.mappings), settings.mappings)
@@ -76,6 +77,7 @@ class Service:
         flows = HttpFlows(self._live, self._dispatcher, AppCodes(database, vault), idempotency, self._metrics)
         self._health = Health(
             database=database,
+            vault=vault,
             live=self._live,
             schedules=self._schedules,
             router=self._router,
@@ -111,6 +113,9 @@ class Service:
         released = await self._database.awrite(release_events)
         if interrupted or released:
             log.warning("the last process ended in the middle of its work", runs=interrupted, events=released)
+        locked = await asyncio.to_thread(first_locked, self._database, self._vault)
+        if locked is not None:
+            log.error("secrets cannot be opened", zh=locked.sentence("zh-CN"), en=locked.sentence("en"))
         await self._alerts.load()
         await self._live.reload()
         await self._beat()
