@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -37,7 +38,7 @@ from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
 from runtime.store.inbox import release_events
 from runtime.store.live import save_live
-from runtime.store.runs import mark_interrupted
+from runtime.store.runs import last_ticks, mark_interrupted
 from runtime.store.sealed import first_locked
 from runtime.store.vault import Vault
 
@@ -119,7 +120,10 @@ class Service:
         await self._alerts.load()
         await self._live.reload()
         await self._beat()
-        self._schedules.start()
+        scheduled = [
+            (mapping.id, name) for mapping, name, flow in self._live.flows() if flow.trigger.schedule is not None
+        ]
+        self._schedules.start(await self._database.aread(partial(last_ticks, flows=scheduled)))
         self._begin(lambda: self._live.watch(self._stop_watching), "watch mappings")
         self._begin(self._workers.run, "inbox")
         self._begin(self._queue.run, "queue")

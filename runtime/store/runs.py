@@ -27,6 +27,7 @@ __all__ = [
     "error_record",
     "finish_run",
     "get_run",
+    "last_ticks",
     "list_run_documents",
     "list_runs",
     "mark_interrupted",
@@ -237,6 +238,27 @@ def list_runs(
     if not with_empty:
         query = query.where(or_(runs.c.total > 0, runs.c.state != "succeeded", runs.c.cause != "schedule"))
     return [_run(row) for row in connection.execute(query)]
+
+
+def last_ticks(
+    connection: Connection, flows: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[datetime, str]]:
+    """When each of these flows was last run on schedule, and the state of that run; left out if it never was.
+
+    :param flows: (mapping, flow)
+    """
+    found = {}
+    for mapping, flow in flows:
+        query = (
+            select(runs.c.queued_at, runs.c.state)
+            .where(runs.c.mapping == mapping, runs.c.flow == flow, runs.c.cause == "schedule")
+            .order_by(runs.c.queued_at.desc())
+            .limit(1)
+        )
+        row = connection.execute(query).first()
+        if row is not None:
+            found[mapping, flow] = (row.queued_at, row.state)
+    return found
 
 
 def get_run(connection: Connection, run_id: str) -> RunInfo | None:

@@ -85,7 +85,7 @@ def test_a_missing_folder_of_mappings_is_taken_up_once_it_exists(desk: Any, even
 def test_listening_beyond_this_machine_is_warned_about(desk: Any, eventually: Any) -> None:
     process = desk.serve("--host", "0.0.0.0")
     eventually(lambda: "put a TLS proxy in front" in process.output, what="the warning")
-    assert "B1_PUBLIC_URL is not set" in process.output
+    eventually(lambda: "B1_PUBLIC_URL is not set" in process.output, what="the other warning")
     assert process.stop() == 0
 
 
