@@ -1,6 +1,6 @@
 """One life of a runtime, for the crash test: submits the drafts of a world kept in files, and dies where it is told.
 
-usage: crash_worker.py FOLDER POINT NTH    (POINT: intent, create, created, result, update, updated, end or none)
+usage: crash_worker.py FOLDER POINT NTH STATE    (POINT: intent, create, created, result, update, updated, end or none)
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ MAPPING = Mapping.model_validate(
 
 
 async def main() -> None:
-    db = Watched.open(f"sqlite:///{FOLDER}/state.db")
+    db = Watched.open(sys.argv[4])
     with db.claim_runtime("crash test"):
         engine = Engine(db, Pool(), settle=timedelta(0))
         summary = await engine.run(MAPPING, "submit", RunRequest(cause="manual"))
