@@ -23,7 +23,8 @@ _COLUMNS = (
     ("lost", 5),
     ("unmarked", 9),
     ("open", 5),
-    ("seconds", 8),
+    ("firing s", 9),
+    ("settling s", 11),
 )
 
 
@@ -73,7 +74,8 @@ def _show(outcome: Outcome) -> None:
         len(audit.lost),
         len(audit.unmarked),
         len(audit.undecided),
-        round(outcome.seconds),
+        round(outcome.firing),
+        round(outcome.settling),
     )
     cells = "".join(f"{figure:>{width}}" for figure, (_, width) in zip(figures, _COLUMNS, strict=True))
     print(f"{outcome.plan.weather.name:<12}{cells}", flush=True)

@@ -22,8 +22,8 @@ __all__ = ["Outcome", "Plan", "Weather", "run"]
 _START_LIMIT = 60.0
 #: An armed runtime that does not come to its point gets one more draft after so many seconds, so many times; then it is
 #: killed from outside.
-_OFFER_EVERY = 2.0
-_OFFERS = 6
+_OFFER_EVERY = 1.5
+_OFFERS = 4
 #: Seconds between two looks of the approvers into their inbox.
 _INBOX = 0.25
 #: Share of the open approvals that they decide at each look.
@@ -31,7 +31,7 @@ _EAGER = 0.4
 #: Seconds between two audits at the end.
 _LOOK = 2.0
 #: Seconds for which a world in order has to stay so: what comes late counts too.
-_CALM = 6.0
+_CALM = 4.0
 #: DingTalk tries again and again while the runtime is down, and never gives up during a campaign.
 _BACKOFF = [0.3, 0.5, 0.5, *[1.0] * 600]
 #: Points that are reached many times in a short life: which passing kills is drawn from 1 to this.
@@ -85,7 +85,9 @@ class Outcome:
     tally: Tally
     #: Faults that were met, by kind.
     met: Mapping[str, int]
-    seconds: float
+    #: Under fire, and from the last kill until everything had come to its end.
+    firing: float
+    settling: float
 
 
 def run(plan: Plan, laboratory: Laboratory) -> Outcome:
@@ -106,12 +108,14 @@ def run(plan: Plan, laboratory: Laboratory) -> Outcome:
                 given = wanted
             _one_life(laboratory, fault, rng, tally)
             _echo(laboratory, weather.echoes, rng)
+        ceased = time.monotonic()
         met = laboratory.control("GET", "/faults")["met"]
         laboratory.control("DELETE", "/faults")
         laboratory.start()
         found = _await_end(laboratory, plan, tally)
     laboratory.kill()
-    return Outcome(plan=plan, audit=found, tally=tally, met=met, seconds=time.monotonic() - began)
+    over = time.monotonic()
+    return Outcome(plan=plan, audit=found, tally=tally, met=met, firing=ceased - began, settling=over - ceased)
 
 
 def _schedule(plan: Plan, rng: random.Random) -> Iterator[FaultPoint | None]:
@@ -136,12 +140,18 @@ def _one_life(laboratory: Laboratory, fault: FaultPoint | None, rng: random.Rand
         else:
             # In the middle of starting up.
             time.sleep(rng.uniform(0, 1.0))
-    else:
-        laboratory.start(f"{fault}:{rng.randint(1, _OFTEN.get(fault, 2))}")
+        _kill(laboratory, tally)
+        return
+    for passing in (rng.randint(1, _OFTEN.get(fault, 2)), 1):
+        laboratory.start(f"{fault}:{passing}")
         if _dies(laboratory):
             tally.at_points[fault] += 1
-    if laboratory.alive:
-        tally.at_random += 1
+            return
+        _kill(laboratory, tally)
+
+
+def _kill(laboratory: Laboratory, tally: Tally) -> None:
+    tally.at_random += laboratory.alive
     laboratory.kill()
 
 

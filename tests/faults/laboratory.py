@@ -102,15 +102,12 @@ class Laboratory:
         except httpx.TransportError:
             return False
 
-    def kill(self) -> bool:
-        """End the runtime as a power cut would; False if it was dead already."""
-        if self._runtime is None:
-            return False
-        was_alive = self._runtime.poll() is None
-        self._runtime.kill()
-        self._runtime.wait()
-        self._runtime = None
-        return was_alive
+    def kill(self) -> None:
+        """End the runtime as a power cut would, if it has not ended already."""
+        if self._runtime is not None:
+            self._runtime.kill()
+            self._runtime.wait()
+            self._runtime = None
 
     # the other systems
 
