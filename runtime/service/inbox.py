@@ -22,7 +22,7 @@ from runtime.service.live import LiveMappings
 from runtime.service.metrics import Metrics
 from runtime.service.trouble import Troubles, system_down
 from runtime.store.database import Database
-from runtime.store.inbox import InboxEvent, claim_events, event_done, event_failed
+from runtime.store.inbox import InboxEvent, claim_events, event_done, event_failed, ledger_key
 from runtime.store.tables import inbox
 
 __all__ = ["InboxWorkers", "Route", "Router"]
@@ -231,7 +231,7 @@ class InboxWorkers:
         for route in routes:
             try:
                 request = RunRequest(
-                    cause="event", event=item.event, connection=item.connection, document_key=_ledger_key(item.event)
+                    cause="event", event=item.event, connection=item.connection, document_key=ledger_key(item.event)
                 )
                 summary = await self._dispatcher.run(route.mapping, route.flow, request)
             except IntegrationError as raised:
@@ -277,13 +277,6 @@ class InboxWorkers:
         )
         if next_attempt_at is None:
             self._troubles.event_failed(item.id, f"{item.connection} {item.event.type} {item.event.instance_id}", error)
-
-
-def _ledger_key(event: Event) -> str:
-    """An approval ends once: its verdict has one place in the ledger, however often and in whichever way it arrives."""
-    if event.type == _FINISHED and event.instance_id and event.outcome is not None:
-        return f"{event.type} {event.instance_id} {event.outcome}"
-    return event.key
 
 
 def _release_others(in_hand: frozenset[int], connection: Connection) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, Text, and_, exists, or_, select, type_coerce
 
 from runtime.store.columns import utc_now
-from runtime.store.inbox import InboxEvent, list_events
+from runtime.store.inbox import InboxEvent, ledger_key, list_events
 from runtime.store.ledger import Delivery, generations, get_delivery, run_deliveries
 from runtime.store.runs import RunInfo, get_run
 from runtime.store.tables import run_documents, runs
@@ -47,7 +47,7 @@ def history(connection: Connection, delivery_id: int) -> History | None:
     if delivery.instance_id:
         found = list_events(connection, name=delivery.connection, instance_id=delivery.instance_id)
         events = list(reversed(found))
-    keys = [item.event.key for item in events]
+    keys = {key for item in events for key in (item.event.key, ledger_key(item.event))}
     return History(
         delivery=delivery,
         generations=generations(connection, delivery),

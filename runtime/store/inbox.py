@@ -24,8 +24,10 @@ __all__ = [
     "delete_events",
     "event_done",
     "event_failed",
+    "find_by_ledger_key",
     "insert_event",
     "insert_polled",
+    "ledger_key",
     "list_events",
     "old_events",
     "release_events",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 
+_FINISHED = "approval.finished"
 #: What makes an event unique.
 _KEY = ["connection", "event_key"]
 _UNFINISHED = (DeliveryState.OPEN, DeliveryState.FAILED, DeliveryState.UNKNOWN)
@@ -82,6 +85,26 @@ def insert_polled(connection: Connection, name: str, event: Event) -> bool:
     )
     connection.execute(statement)
     return True
+
+
+def ledger_key(event: Event) -> str:
+    """The document key under which the ledger keeps what an event's run did.
+
+    An approval ends once: its verdict has one place in the ledger, however often and in whichever way it arrives.
+    """
+    if event.type == _FINISHED and event.instance_id and event.outcome is not None:
+        return f"{event.type} {event.instance_id} {event.outcome}"
+    return event.key
+
+
+def find_by_ledger_key(connection: Connection, name: str, key: str) -> list[int]:
+    """Ids of the stored events of the connection ``name`` that have this :func:`ledger_key`."""
+    instance = " ".join(key.split(" ")[1:-1])
+    query = select(inbox).where(
+        inbox.c.connection == name, or_(inbox.c.event_key == key, inbox.c.instance_id == instance)
+    )
+    found = [_event(row) for row in connection.execute(query)]
+    return [item.id for item in found if key in (item.event.key, ledger_key(item.event))]
 
 
 def claim_events(connection: Connection, *, limit: int = 16) -> list[InboxEvent]:

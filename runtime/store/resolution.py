@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, update
 
 from runtime.errors import Refused
 from runtime.store.columns import utc_now
+from runtime.store.inbox import find_by_ledger_key
 from runtime.store.ledger import (
     RUN_SOURCES,
     Delivery,
@@ -139,7 +140,8 @@ def _resolved(connection: Connection, delivery: Delivery) -> Delivery:
             request = {"only": now.document_key}
             queue_run(connection, mapping=now.mapping, flow=now.flow, cause="manual", request=request)
         elif now.source.startswith("event:"):
-            _repeat_events(connection, now.source.removeprefix("event:"), inbox.c.event_key == now.document_key)
+            name = now.source.removeprefix("event:")
+            _repeat_events(connection, name, inbox.c.id.in_(find_by_ledger_key(connection, name, now.document_key)))
     return now
 
 

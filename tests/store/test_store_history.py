@@ -14,6 +14,7 @@ from runtime.store.columns import utc_now
 from runtime.store.database import Database
 from runtime.store.history import history
 from runtime.store.ledger import DeliveryState, EffectRecord, EffectState
+from runtime.store.resolution import resolve_resend
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_history_holds_generations_effects_events_verdict_and_runs(db, unique)
     event = Event(key=f"e-{unique}", type="approval.finished", instance_id=instance, outcome=Outcome.AGREED)
     db.write(lambda c: inbox.insert_event(c, "oa", event))
     decided = effect("erp.decide", effect="update", connection="erp", action="decide")
-    deliver(db, unique, event.key, decided, flow="verdict", source="event:oa")
+    deliver(db, unique, inbox.ledger_key(event), decided, flow="verdict", source="event:oa")
     row = {
         "position": 1, "state": "done", "started_at": utc_now(), "elapsed_ms": 1, "error": None, "note": "",
         "steps": b"[]",
@@ -118,3 +119,25 @@ def test_a_delivery_without_an_approval_has_no_events(sqlite_db) -> None:
     told = sqlite_db.read(lambda c: history(c, lonely))
     assert told is not None
     assert (told.events, told.verdicts, told.runs) == ([], [], [])
+
+
+def test_a_decision_about_an_events_run_has_the_event_carried_out_again(db, unique) -> None:
+    name = f"oa-{unique}"
+    verdict = Event(key=f"v-{unique}", type="approval.finished", instance_id="p 1", outcome=Outcome.REFUSED)
+    other = Event(key=f"o-{unique}", type="approval.finished", instance_id="p 1", outcome=Outcome.AGREED)
+    own_type = Event(key=f"t {unique}", type="dingtalk.contact")
+    for one in (verdict, other, own_type):
+        db.write(lambda c, one=one: inbox.insert_event(c, name, one))
+    stored = {item.event.key: item.id for item in db.read(lambda c: inbox.list_events(c, name=name))}
+    for event_id in stored.values():
+        db.write(lambda c, event_id=event_id: inbox.event_done(c, event_id))
+    lost = effect("oa.comment", state=EffectState.UNKNOWN, connection=name, action="comment", finished_at=None)
+    for repeated in (verdict, own_type):
+        run = deliver(
+            db, unique, inbox.ledger_key(repeated), lost, flow="verdict", source=f"event:{name}",
+            state=DeliveryState.UNKNOWN, completed_at=None,
+        )  # fmt: skip
+        db.write(lambda c, run=run: resolve_resend(c, run, by="w"))
+        waiting = db.read(lambda c: inbox.list_events(c, name=name, states=["new"]))
+        assert [item.event.key for item in waiting] == [repeated.key]
+        db.write(lambda c, repeated=repeated: inbox.event_done(c, stored[repeated.key]))
