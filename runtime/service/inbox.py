@@ -178,10 +178,12 @@ class InboxWorkers:
                 if self._in_doubt:
                     await self._database.awrite(partial(_release_others, frozenset(self._in_hand)))
                     self._in_doubt = False
-                depth, due = await self._database.aread(_depth)
-                self._metrics.inbox.set(depth)
-                if due and self._free:
-                    await self._take()
+                # With every place taken there is nothing to look for until one becomes free.
+                if self._free:
+                    depth, due = await self._database.aread(_depth)
+                    self._metrics.inbox.set(depth)
+                    if due:
+                        await self._take()
             except RetryLater as error:
                 self._in_doubt = True
                 log.warning("inbox cannot be read", reason=error.sentence("en"))
