@@ -47,7 +47,7 @@ def refuse_unchanged(earlier: Delivery, row: Any) -> None:
     :raises Skipped: it still holds it; the query does not leave out what is delivered
     """
     wrote = _write_back(earlier)
-    if wrote is not None and _created_something(earlier):
+    if wrote is not None and _created_something(earlier) and not earlier.left_source:
         _refuse_unchanged(wrote, row)
 
 
@@ -58,7 +58,7 @@ def refuse_repetition(earlier: Delivery, row: Any) -> None:
     :param row: the document as it is now; it still is what the query asks for
     :raises Skipped: no, or nobody can tell; the query does not leave out what is delivered
     """
-    if not _created_something(earlier):
+    if not _created_something(earlier) or earlier.left_source:
         return
     wrote = _write_back(earlier)
     if wrote is None:

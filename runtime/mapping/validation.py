@@ -15,7 +15,7 @@ from runtime.mapping.values import is_blank, open_zone, shown, to_date, to_numbe
 __all__ = ["check_form"]
 
 _Reason = tuple[str, str]
-_TEXT: Final = (ControlType.TEXT, ControlType.TEXTAREA, ControlType.PHONE, ControlType.ADDRESS)
+_TEXT: Final = frozenset({ControlType.TEXT, ControlType.TEXTAREA, ControlType.PHONE, ControlType.ADDRESS})
 
 
 def check_form(form: MappedForm) -> list[Failure]:
@@ -27,6 +27,8 @@ def check_form(form: MappedForm) -> list[Failure]:
     failures: list[Failure] = []
     for to, control in form.controls.items():
         value = form.get(to)
+        if _is_plain_text(control, value):
+            continue
         if control.type is not ControlType.TABLE:
             failures += (Failure(to, "", None, zh, en) for zh, en in _check(control, value))
             continue
@@ -36,9 +38,14 @@ def check_form(form: MappedForm) -> list[Failure]:
             for column in control.children:
                 name = column.id if column.id in row else column.label
                 # A column that the mapping leaves out is reported once, by check_mapping, not for every row.
-                if name in row:
+                if name in row and not _is_plain_text(column, row[name]):
                     failures += (Failure(name, to, number, zh, en) for zh, en in _check(column, row[name]))
     return failures
+
+
+def _is_plain_text(control: Control, value: Any) -> bool:
+    """Text in a control for text: most values are, and there is nothing to check about them."""
+    return type(value) is str and control.type in _TEXT and value != "" and not value.isspace()
 
 
 def _check(control: Control, value: Any) -> Iterator[_Reason]:

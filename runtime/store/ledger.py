@@ -147,6 +147,8 @@ class Delivery:
     #: What persons decided while it was unknown, oldest first: ``at`` (ISO 8601), ``by``, ``step``, ``decision``
     #: (``created`` or ``resend``), ``result``.
     decisions: Sequence[Mapping[str, Any]] | None = None
+    #: The source was seen not to show the document any more: if it comes back, it was submitted again.
+    left_source: bool = False
     effects: Mapping[str, EffectRecord] = field(default_factory=dict)
 
 
@@ -208,6 +210,7 @@ def end_of_source(connection: Connection, *, mapping: str, flow: str, sources: C
             open_questions = [effect for effect in one.effects.values() if effect.state is EffectState.INTENT]
             if not open_questions:
                 close_delivery(connection, one.id, note=_GONE)
+                save(connection, {"id": one.id, "left_source": True}, ())
             elif all(now - effect.started_at > _STILL_UNDER_WAY for effect in open_questions):
                 error = OutcomeUnknown(
                     "请求没有得到答复，而单据已不在来源的待同步之列，无法再对账",

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+    text,
+)
 from sqlalchemy import UniqueConstraint as Unique
 
 from runtime.store.columns import Json, Packed, UtcDateTime
@@ -158,6 +171,8 @@ deliveries = Table(
     Column("completed_at", UtcDateTime),
     #: What persons decided while it was unknown, oldest first: [{"at", "by", "step", "decision", "result"}].
     Column("decisions", Json),
+    #: Whether the source was seen not to show the document any more: if it comes back, it was submitted again.
+    Column("left_source", Boolean, nullable=False, default=False, server_default=false()),
     Unique("mapping", "flow", "source", "document_key", "generation"),
     Index(None, "state", "updated_at"),
     Index(None, "connection", "instance_id"),

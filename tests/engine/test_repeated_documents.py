@@ -74,6 +74,26 @@ async def test_a_query_that_does_not_read_the_written_fields_sends_once_and_says
     assert "Mark, Instance" in document.note
 
 
+async def test_a_document_that_had_left_the_source_was_resubmitted_when_it_comes_back(bench) -> None:
+    """The process died after the write-back, before it was recorded; the verdict closed the delivery."""
+    bench.world.add(1)
+    mapping = bench.mapping()
+
+    def die(called: str, _params: Any) -> None:
+        if called == "erp.update":
+            raise KeyError("process died here")
+
+    bench.world.after = die
+    await bench.engine.run(mapping, "submit", MANUAL)
+    bench.world.after = lambda _name, _params: None
+    await bench.engine.finish_pending(mapping, "oa-1", "i1")
+    [delivery] = bench.db.read(list_deliveries)
+    assert (delivery.state, delivery.left_source) == ("complete", True)
+    bench.world.drafts[1]["Mark"] = "N"
+    assert (await bench.engine.run(mapping, "submit", MANUAL)).done == 1
+    assert len(bench.world.approvals) == 2
+
+
 async def test_updates_alone_are_repeated_without_a_word(bench) -> None:
     bench.world.add(1)
     bench.world.excludes_marked = False

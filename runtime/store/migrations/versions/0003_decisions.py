@@ -1,4 +1,4 @@
-"""Who decided about a delivery whose outcome was unknown, when, and what."""
+"""Who decided about a delivery whose outcome was unknown, when, and what; whether the source stopped showing it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column."""
+    """Add the columns."""
     op.add_column("deliveries", sa.Column("decisions", sa.Text(), nullable=True))
+    op.add_column("deliveries", sa.Column("left_source", sa.Boolean(), nullable=False, server_default=sa.false()))
 
 
 def downgrade() -> None:
-    """Drop the column."""
+    """Drop the columns."""
     with op.batch_alter_table("deliveries") as table:
+        table.drop_column("left_source")
         table.drop_column("decisions")
