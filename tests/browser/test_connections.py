@@ -77,9 +77,12 @@ def test_both_systems_are_set_up_from_nothing(page: Page, desk: Desk) -> None:
     choose(page, "系统类型", "钉钉")
     fill(page, "名称", "dingtalk")
     labels = {
-        "服务地址": "base_url", "应用 AppKey *": "app_key", "应用 AppSecret *": "app_secret", "事件加密 aes_key": "aes_key",
+        "服务地址": "base_url",
+        "应用 AppKey *": "app_key",
+        "应用 AppSecret *": "app_secret",
+        "事件加密 aes_key": "aes_key",
         "事件签名 token": "token",
-    }  # fmt: skip
+    }
     for label, name in labels.items():
         fill(page, label, dingtalk[name])
     page.get_by_role("button", name="测试连接").click()
