@@ -83,4 +83,3 @@ async def _examine(workspace: Workspace, stored: list[StoredMapping]) -> list[tu
     finally:
         await pool.aclose()
     return found
-
