@@ -159,6 +159,18 @@ def test_a_port_in_use_is_one_clear_sentence(running: Demo, tmp_path: Path) -> N
     assert "Traceback" not in said
 
 
+def test_a_second_demo_on_the_same_folder_leaves_the_first_alone(running: Demo, tmp_path: Path) -> None:
+    process = _start(running.log.parent, _ports(3), tmp_path / "log")
+    assert process.wait(timeout=60) == 1
+    said = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "正被另一个沙箱使用" in said
+    # The first one's log is the same file: what it said is no part of this story.
+    assert running.sandbox not in said
+    command = [sys.executable, "-m", "runtime.cli", "--var", str(running.log.parent / "var"), "connections", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert f"{running.sandbox}/b1" in listed.stdout
+
+
 def test_a_folder_that_cannot_be_written_is_one_clear_sentence(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("a file where the folder should be")
     process = _start(tmp_path, _ports(3), tmp_path / "log")
