@@ -94,7 +94,7 @@ class IntegrationError(Exception):
         chinese = language.startswith("zh")
         text = self.zh if chinese else self.en
         if self.where:
-            text = f"{self.where}：{text}" if chinese else f"{self.where}: {text}"
+            text = f"{self.where} — {text}"
         answer = " ".join(part for part in (self.code, self.remote) if part)
         if answer:
             text += f"（{self.remote_zh}：{answer}）" if chinese else f" ({self.remote_en}: {answer})"
