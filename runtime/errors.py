@@ -72,11 +72,14 @@ class IntegrationError(Exception):
     :param en: the same in English
     :param where: field, step, file, connection or address concerned
     :param code: the other system's own error code, as text
-    :param remote: the other system's own error text, untouched
+    :param remote: the other system's own error text, untouched; the operating system's where nobody answered
     """
 
     hint_zh: ClassVar[str] = ""
     hint_en: ClassVar[str] = ""
+    #: What introduces ``code`` and ``remote``.
+    remote_zh: ClassVar[str] = "对方答复"
+    remote_en: ClassVar[str] = "its answer"
 
     def __init__(self, zh: str, en: str, *, where: str = "", code: str = "", remote: str = "") -> None:
         super().__init__(zh, en)
@@ -91,10 +94,10 @@ class IntegrationError(Exception):
         chinese = language.startswith("zh")
         text = self.zh if chinese else self.en
         if self.where:
-            text = f"{self.where}：{text}" if chinese else f"{self.where}: {text}"
+            text = f"{self.where} — {text}"
         answer = " ".join(part for part in (self.code, self.remote) if part)
         if answer:
-            text += f"（对方答复：{answer}）" if chinese else f" (its answer: {answer})"
+            text += f"（{self.remote_zh}：{answer}）" if chinese else f" ({self.remote_en}: {answer})"
         hint = self.hint_zh if chinese else self.hint_en
         if hint:
             text += f"。{hint}" if chinese else f". {hint}"
@@ -125,10 +128,15 @@ class Unreachable(RetryLater):
 
     hint_zh = "请检查地址、端口和网络"
     hint_en = "Check the address, port and network"
+    remote_zh = "原因"
+    remote_en = "cause"
 
 
 class TimedOut(RetryLater):
     """The other system did not answer in time; only raised for calls that are safe to repeat."""
+
+    remote_zh = "原因"
+    remote_en = "cause"
 
 
 class Throttled(RetryLater):
@@ -174,6 +182,9 @@ class BadMapping(FixSetup):
 class BadConnection(FixSetup):
     """A connection's settings are wrong or incomplete."""
 
+    remote_zh = "原因"
+    remote_en = "cause"
+
 
 class LoginRefused(FixSetup):
     """The other system refused the credentials."""
@@ -209,6 +220,9 @@ class SecretsLocked(FixSetup):
 
 class CannotStart(FixSetup):
     """The program cannot start: port in use, folder not writable, state in use by another runtime."""
+
+    remote_zh = "原因"
+    remote_en = "cause"
 
 
 class OutcomeUnknown(IntegrationError):

@@ -51,6 +51,16 @@ class Part:
         return f"http://{_HOST}:{self.port}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A part that was started."""
+
+    part: Part
+    process: subprocess.Popen[bytes]
+    #: Where in its log, in bytes, what it writes itself begins.
+    log_start: int
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the demo; exit code 0 after Ctrl-C, 1 when a part could not start or died."""
     options = _options(arguments)
@@ -62,17 +72,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    running: list[tuple[Part, subprocess.Popen[bytes]]] = []
+    running: list[Running] = []
     status = 0
     try:
         parts = _parts(options)
         _check_ground(options.var, parts)
-        _save_connections(options.var, parts[0].address)
         for part in parts:
-            running.append((part, _start(part, options.var, options.mappings)))
-            _wait_until_ready(*running[-1], stopping=lambda: stopping)
+            running.append(_start(part, options.var, options.mappings))
+            _wait_until_ready(running[-1], stopping=lambda: stopping)
             if stopping:
                 break
+            if part is parts[0]:
+                # Not before: the sandbox refuses a folder in use, and another demo's connections must stay as they are.
+                _save_connections(options.var, part.address)
         if not stopping:
             _announce(parts)
         while not stopping:
@@ -167,20 +179,23 @@ def _save_connections(var: Path, sandbox: str) -> None:
         database.close()
 
 
-def _start(part: Part, var: Path, mappings: Path) -> subprocess.Popen[bytes]:
+def _start(part: Part, var: Path, mappings: Path) -> Running:
     print(f"… 正在启动 Starting {part.name}", flush=True)
     environment = {**os.environ, "B1_VAR": str(var), "B1_MAPPINGS": str(mappings), "PYTHONUNBUFFERED": "1"}
     with part.log.open("ab") as log:
         # A process group of its own: Ctrl-C reaches this process alone, which then stops the parts in order.
-        return subprocess.Popen(  # noqa: S603  (our own commands, no shell)
+        log_start = log.tell()
+        process = subprocess.Popen(  # noqa: S603  (our own commands, no shell)
             list(part.command), stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True
         )
+    return Running(part=part, process=process, log_start=log_start)
 
 
-def _wait_until_ready(part: Part, process: subprocess.Popen[bytes], *, stopping: Callable[[], bool]) -> None:
+def _wait_until_ready(started: Running, *, stopping: Callable[[], bool]) -> None:
+    part = started.part
     deadline = time.monotonic() + _START_LIMIT
     while not stopping():
-        _check_alive([(part, process)])
+        _check_alive([started])
         try:
             if httpx.get(part.address + part.ready, timeout=2, trust_env=False).status_code == httpx.codes.OK:
                 return
@@ -194,13 +209,14 @@ def _wait_until_ready(part: Part, process: subprocess.Popen[bytes], *, stopping:
         time.sleep(0.2)
 
 
-def _check_alive(running: Sequence[tuple[Part, subprocess.Popen[bytes]]]) -> None:
-    for part, process in running:
-        if process.poll() is not None:
-            tail = part.log.read_text(errors="replace").strip().splitlines()[-8:]
+def _check_alive(running: Sequence[Running]) -> None:
+    for one in running:
+        if one.process.poll() is not None:
+            log = one.part.log
+            tail = log.read_bytes()[one.log_start :].decode(errors="replace").strip().splitlines()[-8:]
             raise CannotStart(
                 "进程意外结束，其日志末尾如下", "The process ended unexpectedly; the end of its log follows",
-                where=f"{part.name}, {part.log}", remote="\n    " + "\n    ".join(tail),
+                where=f"{one.part.name}, {log}", remote="\n    " + "\n    ".join(tail) + "\n    ",
             )  # fmt: skip
 
 
@@ -225,20 +241,20 @@ def _announce(parts: Sequence[Part]) -> None:
     )
 
 
-def _stop(running: Sequence[tuple[Part, subprocess.Popen[bytes]]]) -> None:
+def _stop(running: Sequence[Running]) -> None:
     if not running:
         return
     print("\n… 正在停止 Stopping", flush=True)
-    for _, process in reversed(running):
-        if process.poll() is None:
-            process.terminate()
-    for part, process in reversed(running):
+    for one in reversed(running):
+        if one.process.poll() is None:
+            one.process.terminate()
+    for one in reversed(running):
         try:
-            process.wait(timeout=_STOP_LIMIT)
+            one.process.wait(timeout=_STOP_LIMIT)
         except subprocess.TimeoutExpired:
-            print(f"  {part.name} 未按时停止，强制结束 did not stop in time and was killed", flush=True)
-            process.kill()
-            process.wait()
+            print(f"  {one.part.name} 未按时停止，强制结束 did not stop in time and was killed", flush=True)
+            one.process.kill()
+            one.process.wait()
     print("✓ 已全部停止 All stopped", flush=True)
 
 

@@ -10,9 +10,12 @@ from pathlib import Path
 import streamlit as st
 
 from runtime.config import Settings
+from runtime.engine.check import check_with_connections
 from runtime.engine.pool import ConnectorPool
 from runtime.errors import IntegrationError
 from runtime.mapping.folder import MappingFolder
+from runtime.mapping.models import Mapping
+from runtime.mapping.problems import Problem
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
 from runtime.store.vault import Vault
@@ -38,6 +41,10 @@ class Workspace:
     def private(self) -> Path:
         """The studio's own folder, for drafts that are not saved yet."""
         return self.settings.var / "studio"
+
+    def problems(self, mapping: Mapping) -> list[Problem]:
+        """What is wrong with a mapping, and what may be, judged with this workspace's connections."""
+        return self.bridge.run(check_with_connections(mapping, self.pool))
 
     def close(self) -> None:
         """Close connections, loop and database."""

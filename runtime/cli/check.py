@@ -11,10 +11,7 @@ from runtime.cli.output import State, print_table, say
 from runtime.cli.workspace import Workspace, workspace_of
 
 if TYPE_CHECKING:
-    from runtime.engine.pool import ConnectorPool
-    from runtime.mapping.check import ActionShape
     from runtime.mapping.folder import StoredMapping
-    from runtime.mapping.models import Mapping
     from runtime.mapping.problems import Problem
 
 __all__ = ["check"]
@@ -70,6 +67,7 @@ def _load(workspace: Workspace, names: list[str]) -> tuple[list[StoredMapping], 
 
 async def _examine(workspace: Workspace, stored: list[StoredMapping]) -> list[tuple[str, Problem]]:
     """Check each mapping against what its connections can do; without a state database only by itself."""
+    from runtime.engine.check import check_with_connections  # noqa: PLC0415
     from runtime.engine.pool import ConnectorPool  # noqa: PLC0415
     from runtime.mapping.check import check_mapping  # noqa: PLC0415
 
@@ -81,37 +79,7 @@ async def _examine(workspace: Workspace, stored: list[StoredMapping]) -> list[tu
     pool = ConnectorPool(workspace.connections)
     try:
         for item in stored:
-            shapes, problems = await _shapes(pool, item.mapping)
-            problems += check_mapping(item.mapping, shapes)
-            found += [(item.mapping.id, problem) for problem in problems]
+            found += [(item.mapping.id, problem) for problem in await check_with_connections(item.mapping, pool)]
     finally:
         await pool.aclose()
     return found
-
-
-async def _shapes(
-    pool: ConnectorPool, mapping: Mapping
-) -> tuple[dict[str, dict[str, ActionShape]] | None, list[Problem]]:
-    """What the mapping's connections can do, by role; None as soon as one of them cannot be opened."""
-    from runtime.errors import IntegrationError  # noqa: PLC0415
-    from runtime.mapping.check import ActionShape  # noqa: PLC0415
-    from runtime.mapping.problems import Problem  # noqa: PLC0415
-
-    shapes: dict[str, dict[str, ActionShape]] = {}
-    problems: list[Problem] = []
-    for role, name in mapping.connections.items():
-        try:
-            connector = await pool.get(name)
-        except IntegrationError as error:
-            where = f"connections.{role} ({error.where or name})"
-            problems.append(Problem("error", where, error.zh, error.en))
-            continue
-        shapes[role] = {
-            action.name: ActionShape(
-                parameters=frozenset(action.params.model_fields),
-                required=frozenset(key for key, field in action.params.model_fields.items() if field.is_required()),
-                effect=action.effect.value,
-            )
-            for action in connector.actions.values()
-        }
-    return (None if problems else shapes), problems

@@ -52,7 +52,7 @@ def _print_document(document: PreviewDocument) -> None:
     for failure in document.failures:
         place = f"{failure.table}[{failure.row}].{failure.to}" if failure.table else failure.to
         print(f"✗ {place}: {failure.zh}\n  {failure.en}")
-    if document.error is not None:
+    if document.error is not None and not document.failures:
         print(f"✗ {document.error.sentence('zh-CN')}\n  {document.error.sentence('en')}")
     for sent in document.sent:
         print(f"· {sent.step}  {sent.connection}.{sent.action}")

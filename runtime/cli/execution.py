@@ -48,7 +48,9 @@ def execute(
     database = workspace.database
     # Fails early, and in the same words, wherever the run happens.
     manual_request(stored.mapping, flow, input=values, limit=limit)
-    if database.runtime_alive() is not None:
+    alive = database.runtime_alive()
+    if alive is not None and alive.url:
+        # Only a service has an address; beside another plain run the claim below says who is at work.
         _wait_until_known(workspace, stored)
         request = {"input": values, "limit": limit}
         mapping_id = stored.mapping.id
@@ -165,8 +167,9 @@ def _report(workspace: Workspace, run_id: str, state: str, counts: Counts | RunI
             lambda connection: list_run_documents(connection, run_id, states=["failed", "unknown"], limit=_SHOWN)
         )
         for document in documents:
-            error = document.error or {}
-            say(f"✗ {document.document or '-'}  {error.get('zh', '')}\n  {error.get('en', '')}")
+            # What ended the run itself stands in the record of its outer steps too, and was said already.
+            if document.document and document.error:
+                say(f"✗ {document.document}  {document.error['zh']}\n  {document.error['en']}")
         if counts.failed + counts.unknown > len(documents):
             say(f"… 更多见 more in: b1-runtime runs show {run_id}")
     print(f"{State(state).words}  {_counts(counts)}  {note}".rstrip() + f"  [{run_id}]")

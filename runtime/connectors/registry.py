@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
 from runtime.connectors.b1_service_layer.connector import ServiceLayerConnector
 from runtime.connectors.base import Connector, ConnectorSettings
 from runtime.connectors.dingtalk.connector import DingTalkConnector
 from runtime.errors import BadConnection
 
-__all__ = ["connector_kinds", "open_connector", "secret_fields"]
+__all__ = ["check_settings", "connector_kinds", "open_connector", "secret_fields"]
 
 #: Installed packages add kinds of their own under this entry point group; each entry names a :class:`Connector` class.
 _GROUP = "b1_integration.connectors"
@@ -78,8 +79,28 @@ def open_connector(
     try:
         checked = kind.settings_model.model_validate(settings)
     except ValidationError as error:
-        raise _bad_settings(name, kind.settings_model, error) from None  # its text would show the values
+        raise _bad_settings(name, kind.settings_model, _faults(error)) from None  # its text would show the values
     return kind(name, checked)
+
+
+def check_settings(name: str, document: Mapping[str, Any]) -> None:
+    """Judge one entry of ``connections.json`` before it is stored.
+
+    A secret that is left out may be stored already, and one that is ``{"env": "NAME"}`` is known only where it is used:
+    neither is missing here.
+
+    :raises BadConnection: names each setting that is missing, unknown or wrong; never shows a value
+    """
+    settings = dict(document)
+    model = _kind(settings.pop("kind", None), name).settings_model
+    elsewhere = {field for field in _secrets(model) if isinstance(settings.get(field), Mapping | None)}
+    settings |= dict.fromkeys(elsewhere & settings.keys(), "?")
+    try:
+        model.model_validate(settings)
+    except ValidationError as error:
+        faults = [fault for fault in _faults(error) if not elsewhere.intersection(fault["loc"])]
+        if faults:
+            raise _bad_settings(name, model, faults) from None  # its text would show the values
 
 
 def _kind(kind: Any, name: str) -> type[Connector[Any]]:
@@ -111,9 +132,13 @@ def _from_environment(reference: Mapping[str, Any], environ: Mapping[str, str], 
     return environ[variable]
 
 
-def _bad_settings(name: str, model: type[ConnectorSettings], error: ValidationError) -> BadConnection:
+def _faults(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=False, include_input=False)
+
+
+def _bad_settings(name: str, model: type[ConnectorSettings], faults: Sequence[ErrorDetails]) -> BadConnection:
     problems = []
-    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+    for fault in faults:
         field = ".".join(str(part) for part in fault["loc"])
         zh, en = _FAULTS.get(fault["type"], (fault["msg"], fault["msg"]))
         if fault["type"] == "extra_forbidden" and (near := get_close_matches(field, model.model_fields, n=1)):

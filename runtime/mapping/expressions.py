@@ -91,9 +91,10 @@ class Expression:
             ) from error
         except Exception as error:
             # Whatever goes wrong inside an expression is the fault of this expression with these values.
+            zh, en = _reason(error)
             raise MappingFailed(
-                f"表达式 {self.source} 无法计算：{error}",
-                f"The expression {self.source} cannot be computed: {error}",
+                f"表达式 {self.source} 无法计算：{zh}",
+                f"The expression {self.source} cannot be computed: {en}",
                 where=self.where,
             ) from error
 
@@ -317,6 +318,17 @@ def _walk(tree: nodes.Node) -> list[nodes.Node]:
 
 def _members(tree: nodes.Expr) -> list[nodes.Node]:
     return [node for node in _walk(tree) if isinstance(node, nodes.Getattr | nodes.Getitem)]
+
+
+def _reason(error: Exception) -> tuple[str, str]:
+    """Python's errors in a consultant's words; their own text is for programmers."""
+    if isinstance(error, ZeroDivisionError):
+        return "除数为 0", "division by zero"
+    if isinstance(error, ArithmeticError):
+        return "数值无效，或超出范围", "a number is invalid or out of range"
+    if isinstance(error, TypeError):
+        return f"值的类型不合适（{error}）", f"the types of the values do not fit ({error})"
+    return str(error), str(error)
 
 
 def _does_not_compile(source: str, error: Exception, where: str) -> BadExpression:

@@ -217,6 +217,8 @@ def _arithmetic(sign: str, left: Any, right: Any) -> int | Decimal:
         result: int = _WHOLE[sign](left, right)
         return result
     one, two = _decimal(left), _decimal(right)
+    if not two and sign in ("/", "//", "%"):
+        raise ZeroDivisionError  # 0 / 0 too, for which decimals have another error
     if sign == "**" and (abs(one.adjusted()) + 1) * abs(two) > 300:
         raise _too_large()
     found = _EXACT[sign](one, two)

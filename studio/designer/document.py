@@ -26,6 +26,7 @@ __all__ = [
     "resolve",
     "value_at",
     "with_board",
+    "with_case",
     "with_controls",
     "with_form_code",
     "with_query",
@@ -305,3 +306,10 @@ def _inner(text: Any) -> str:
 def _json(document: Any) -> Json:
     result: Json = document
     return result
+
+
+def with_case(document: Json, site: MapSite, *, name: str, row: Any, form: Mapping[str, Any]) -> Json:
+    """Keep a row as a golden case: from now on it must become just this form. A case of the same name is replaced."""
+    case = {"name": name, "flow": site.flow, "input": {site.variable: row}, "expect": {site.id: dict(form)}}
+    others = [one for one in document.get("cases", []) if (one["name"], one["flow"]) != (name, site.flow)]
+    return {**document, "cases": [*others, case]}

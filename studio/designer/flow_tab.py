@@ -12,13 +12,12 @@ from runtime.errors import IntegrationError
 from runtime.mapping.folder import parse_mapping
 from runtime.mapping.templates import SettingDeclaration, gallery
 from studio.designer import session
-from studio.designer.checks import problems_of
 from studio.designer.design import Design
 from studio.designer.document import Json, with_value
 from studio.designer.settings_form import setting_input, value_input
 from studio.i18n import language, plain, t
 from studio.text import pretty
-from studio.workspace import explain
+from studio.workspace import explain, workspace
 
 __all__ = ["outline", "show"]
 
@@ -135,7 +134,7 @@ def _raw(design: Design) -> None:
         if mapping.id != design.id:
             st.error(t("flow.other_id", id=plain(design.id)))
             return
-        problems = problems_of(mapping)
+        problems = workspace().problems(mapping)
     except IntegrationError as error:
         explain(error)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -14,9 +14,11 @@ from runtime.connectors.base import WireRequest
 from runtime.engine.preview import Preview, PreviewDocument, Sent, preview
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.mapper import FieldTrace
+from studio.designer import session
 from studio.designer.design import Design
-from studio.designer.document import Json, with_query
+from studio.designer.document import Json, with_case, with_query
 from studio.designer.form_view import form_html
+from studio.designer.messages import say
 from studio.i18n import language, plain, t
 from studio.text import pretty
 from studio.workspace import explain, explained, workspace
@@ -118,6 +120,22 @@ def _document(design: Design, document: PreviewDocument) -> None:
             st.dataframe(pd.DataFrame([_trace_row(field) for field in traced.fields]), hide_index=True)
     with st.expander(t("preview.row"), icon=":material/data_object:"):
         st.code(pretty(document.row), language="json", height=360)
+    _keep_as_case(design, document)
+
+
+def _keep_as_case(design: Design, document: PreviewDocument) -> None:
+    """A row whose form is right can be kept with the mapping: every later check compares against it."""
+    site = design.site
+    traced = document.forms.get(site.id) if site is not None else None
+    if site is None or not site.variable or traced is None or traced.failures:
+        return
+    if st.button(t("preview.keep_case"), help=t("preview.keep_case_help"), icon=":material/verified:", key="keep-case"):
+        name = f"{site.variable} {document.key}"
+        design.replace(with_case(design.document, site, name=name, row=document.row, form=traced.form))
+        session.keep(design)
+        st.session_state[_SHOWN] = replace(st.session_state[_SHOWN], document=design.document)
+        say([("success", t("preview.kept_case", name=name))])
+        st.rerun()
 
 
 def _sent(sent: Sent, number: int) -> None:

@@ -10,7 +10,6 @@ from runtime import jsontext
 from runtime.mapping.check import Problem
 from runtime.mapping.folder import StoredMapping, dump_mapping, parse_mapping
 from runtime.mapping.models import Mapping
-from studio.designer.checks import problems_of
 from studio.designer.design import Design
 from studio.designer.document import Json
 from studio.designer.drafts import Drafts
@@ -114,7 +113,7 @@ def save(design: Design) -> list[Problem]:
     :raises Conflict: the file changed since it was opened
     """
     mapping = parse_mapping(design.document, design.id)
-    problems = problems_of(mapping)
+    problems = workspace().problems(mapping)
     if mapping.enabled and any(problem.level == "error" for problem in problems):
         return problems
     stored: StoredMapping = workspace().mappings.save(mapping, expected=design.digest)

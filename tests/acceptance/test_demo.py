@@ -102,7 +102,7 @@ def _service_layer(sandbox: str) -> httpx.Client:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("verdict", "decision", "status"), [("agree", "ardApproved", "agreed"), ("refuse", "ardNotApproved", "refused")]
+    ("verdict", "decision", "status"), [("agree", "ardApproved", "同意"), ("refuse", "ardNotApproved", "拒绝")]
 )
 def test_a_draft_becomes_an_approval_and_its_verdict_comes_back(
     running: Demo, verdict: str, decision: str, status: str
@@ -131,8 +131,9 @@ def test_a_draft_becomes_an_approval_and_its_verdict_comes_back(
     assert after["U_ApprovalStatus"] == status
     assert after["U_Approver"] == demo.APPROVER
     assert after["U_ApprovalDate"]
-    assert [line["Status"] for line in requests[0]["ApprovalRequestLines"]] == [decision]
-    assert "看过了" in requests[0]["ApprovalRequestLines"][0]["Remarks"]
+    decided = [line for line in requests[0]["ApprovalRequestLines"] if line["Status"] != "ardPending"]
+    assert [line["Status"] for line in decided] == [decision]
+    assert "看过了" in decided[0]["Remarks"]
 
 
 def test_no_draft_has_two_approvals(running: Demo) -> None:
@@ -156,6 +157,18 @@ def test_a_port_in_use_is_one_clear_sentence(running: Demo, tmp_path: Path) -> N
     assert str(taken) in said
     assert "已被占用" in said
     assert "Traceback" not in said
+
+
+def test_a_second_demo_on_the_same_folder_leaves_the_first_alone(running: Demo, tmp_path: Path) -> None:
+    process = _start(running.log.parent, _ports(3), tmp_path / "log")
+    assert process.wait(timeout=60) == 1
+    said = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "正被另一个沙箱使用" in said
+    # The first one's log is the same file: what it said is no part of this story.
+    assert running.sandbox not in said
+    command = [sys.executable, "-m", "runtime.cli", "--var", str(running.log.parent / "var"), "connections", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert f"{running.sandbox}/b1" in listed.stdout
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_sentence(tmp_path: Path) -> None:

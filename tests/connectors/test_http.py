@@ -80,6 +80,9 @@ async def test_a_refused_connection_was_certainly_not_processed(
     with pytest.raises(Unreachable) as caught:
         await client(address, retries=1).send("POST", address, effect=effect, check=accept, body={})
     assert address in str(caught.value)
+    # Nobody answered: the operating system's words must not be passed off as the other system's.
+    assert "（原因：" in caught.value.sentence("zh-CN")
+    assert "(cause: " in caught.value.sentence("en")
 
 
 async def test_a_connection_that_is_never_accepted_was_not_processed_either(client: Clients) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from runtime.connectors import registry
 from runtime.connectors.base import Action, Connector, ConnectorSettings, TestReport
-from runtime.connectors.registry import connector_kinds, open_connector, secret_fields
+from runtime.connectors.registry import check_settings, connector_kinds, open_connector, secret_fields
 from runtime.errors import BadConnection
 
 
@@ -101,3 +101,35 @@ def test_a_rule_over_several_settings_speaks_for_itself() -> None:
     with pytest.raises(BadConnection, match="approver_password") as caught:
         open_connector("erp", document | {"approver_user": "boss"})
     assert caught.value.where == "erp"
+
+
+B1 = {
+    "kind": "b1.service_layer",
+    "base_url": "http://h/b1",
+    "company": "C",
+    "user": "u",
+    "approver_user": "a",
+    "approver_password": {"env": "APPROVER"},
+}
+
+
+@pytest.mark.parametrize("password", [{}, {"password": {"env": "B1"}}, {"password": "secret"}])
+def test_before_storing_a_secret_may_be_elsewhere(password: dict[str, Any]) -> None:
+    check_settings("b1", B1 | password)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where"),
+    [
+        ({"pasword": "secret-word"}, "b1.pasword"),
+        ({"base_url": "127.0.0.1:50000/b1"}, "b1.base_url"),
+        ({"company": ""}, "b1.company"),
+        ({"kind": "dingtalk", "app_key": "k", "app_secret": "s", "aes_key": "secret-word"}, "b1"),
+        ({"kind": "nothing"}, "b1.kind"),
+    ],
+)
+def test_before_storing_a_wrong_setting_is_named_without_its_value(wrong: dict[str, Any], where: str) -> None:
+    with pytest.raises(BadConnection) as caught:
+        check_settings("b1", B1 | {"password": "p"} | wrong)
+    assert caught.value.where == where
+    assert "secret-word" not in str(caught.value)

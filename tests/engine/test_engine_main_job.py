@@ -128,7 +128,7 @@ async def test_an_unclear_outcome_is_never_sent_again(bench) -> None:
     assert third.unknown == 1
     assert bench.world.count("oa.create_approval") == 1
     [delivery] = bench.db.read(list_deliveries)
-    assert (delivery.state, delivery.error["zh"].split("：")[-1].split("。")[0]) == ("unknown", "查不清")
+    assert (delivery.state, delivery.error["zh"].split(" — ")[-1].split("。")[0]) == ("unknown", "查不清")
     [document] = [
         one for one in bench.db.read(lambda state: list_run_documents(state, third.run_id)) if one.document == "1"
     ]

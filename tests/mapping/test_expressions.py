@@ -261,6 +261,24 @@ def test_odata_has_no_literal_for(value: Any) -> None:
         compile_expression("x | odata")({"x": value})
 
 
+@pytest.mark.parametrize(
+    ("source", "zh", "en"),
+    [
+        ("1 / (7 - n)", "除数为 0", "division by zero"),
+        ("1.5 // (7 - n)", "除数为 0", "division by zero"),
+        ("1 % (7 - n)", "除数为 0", "division by zero"),
+        ("0 / (7 - n)", "除数为 0", "division by zero"),
+        ("n + 'a'", "值的类型不合适", "the types of the values do not fit"),
+    ],
+)
+def test_what_cannot_be_computed_is_said_in_plain_words(source: str, zh: str, en: str) -> None:
+    with pytest.raises(MappingFailed) as caught:
+        compile_expression(source)({"n": 7})
+    assert zh in caught.value.zh
+    assert en in caught.value.en
+    assert "decimal" not in str(caught.value)
+
+
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**15), max_value=10**15))
 def test_arithmetic_is_exact(number: Decimal) -> None:
     assert compile_expression("a + a - a")({"a": number}) == number

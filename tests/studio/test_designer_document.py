@@ -8,6 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.mapping.cases import check_cases
+from runtime.mapping.document import parse_mapping
 from runtime.mapping.forms import Control, ControlType
 from studio.designer.document import (
     controls_of,
@@ -18,6 +20,7 @@ from studio.designer.document import (
     resolve,
     value_at,
     with_board,
+    with_case,
     with_controls,
     with_form_code,
     with_query,
@@ -222,3 +225,18 @@ def test_any_board_comes_back_from_the_document(board: Board) -> None:
     assert dict(read.links) == dict(board.links)
     assert dict(read.rows) == dict(board.rows)
     assert with_board(after, site, read) == after
+
+
+def test_a_row_kept_as_a_case_replaces_its_namesake_and_is_checked() -> None:
+    whole = document()
+    site = map_sites(whole)[0]
+    row = {"RequesterName": "王芳", "DocDate": "2026-11-20", "Comments": None, "DocNum": 7, "DocumentLines": []}
+    form = {"TextField-1": "王芳", "单据日期": "2026-11-20", "TextField-4": "无", "物料表": []}
+    wrong = with_case(whole, site, name="draft 7", row=row, form={**form, "TextField-1": "别人"})
+    right = with_case(wrong, site, name="draft 7", row=row, form=form)
+    assert [case["name"] for case in right["cases"]] == ["kept", "draft 7"]
+    assert [case["name"] for case in whole["cases"]] == ["kept"]
+    complaints = {
+        name: len(list(check_cases(parse_mapping(one)))) for name, one in (("right", right), ("wrong", wrong))
+    }
+    assert complaints["wrong"] == complaints["right"] + 1
