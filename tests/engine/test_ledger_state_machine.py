@@ -65,11 +65,13 @@ class DyingDatabase:
 
 def machine(new_bench: Callable[[], Any]) -> type[RuleBasedStateMachine]:
     class Ticks(RuleBasedStateMachine):
-        @initialize()
-        def start(self) -> None:
+        @initialize(excludes=st.booleans())
+        def start(self, excludes: bool) -> None:
+            """The query leaves marked documents out, or it does not."""
             self.loop = asyncio.new_event_loop()
             self.bench = new_bench()
             self.world = self.bench.world
+            self.world.excludes_marked = excludes
             self.mapping = self.bench.mapping()
             #: How often each document was submitted in B1.
             self.submitted = dict.fromkeys(KEYS, 1)
@@ -135,11 +137,6 @@ def machine(new_bench: Callable[[], Any]) -> type[RuleBasedStateMachine]:
             if lost:
                 self.arm("oa.create_approval", "after", 1, OutcomeUnknown("没有答复", "No answer"))
                 self.run("submit", RunRequest(cause="schedule"))
-
-        @rule(excludes=st.booleans())
-        def change_the_query(self, excludes: bool) -> None:
-            """From now on the query leaves marked documents out, or it does not."""
-            self.world.excludes_marked = excludes
 
         @rule()
         def person(self) -> None:
