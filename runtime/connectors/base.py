@@ -307,6 +307,14 @@ class Connector(ABC, Generic[S]):
     async def aclose(self) -> None:
         """Log out where the system wants it, and close the connections."""
 
+    @property
+    def identity(self) -> str:
+        """Whose documents these are, whatever the server's address: the company's data base, the application.
+
+        A connection that is pointed at another one has other documents, even if their keys are the same.
+        """
+        return ""
+
     def catalog(self) -> Catalog | None:
         """What can be read, or None."""
         return None

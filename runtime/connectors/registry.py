@@ -93,7 +93,7 @@ def check_settings(name: str, document: Mapping[str, Any]) -> None:
     """
     settings = dict(document)
     model = _kind(settings.pop("kind", None), name).settings_model
-    elsewhere = {field for field in _secrets(model) if isinstance(settings.get(field), Mapping | None)}
+    elsewhere = {field for field in _secrets(model) if isinstance(settings.get(field) or None, Mapping | None)}
     settings |= dict.fromkeys(elsewhere & settings.keys(), "?")
     try:
         model.model_validate(settings)

@@ -56,6 +56,7 @@ class CallStep:
                 result = await run.performer.read(call)
                 if action.streams:
                     source = "/".join(part for part in (connector.name, getattr(params, "entity", "")) if part)
+                    source += f"#{connector.identity}" if connector.identity else ""
                     origin = Origin(action, params, source)
                     if self._streams:
                         record.note = "stream"

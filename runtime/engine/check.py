@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.connectors.base import Action, Connector
-from runtime.engine.pool import ConnectorPool
-from runtime.errors import IntegrationError
+from runtime.engine.pool import Lease
+from runtime.errors import BadMapping, IntegrationError
 from runtime.mapping.check import ActionShape, check_mapping
 from runtime.mapping.models import Mapping
 from runtime.mapping.problems import Problem
 
-__all__ = ["check_with_connections"]
+__all__ = ["check_with_connections", "require_fit"]
 
 
-async def check_with_connections(mapping: Mapping, pool: ConnectorPool) -> list[Problem]:
+async def check_with_connections(mapping: Mapping, pool: Lease) -> list[Problem]:
     """What is wrong with a mapping, and what may be.
 
     A connection that cannot be opened is one of the errors; what the mapping calls is not judged then. Nothing is sent.
@@ -30,6 +30,21 @@ async def check_with_connections(mapping: Mapping, pool: ConnectorPool) -> list[
         else:
             shapes[role] = {action.name: _shape(action) for action in connector.actions.values()}
     return [*problems, *check_mapping(mapping, None if problems else shapes)]
+
+
+async def require_fit(mapping: Mapping, pool: Lease) -> None:
+    """Refuse a mapping with errors before its first step: a late step's typing error must not follow an effect.
+
+    :raises BadMapping: names the errors
+    """
+    errors = [problem for problem in await check_with_connections(mapping, pool) if problem.level == "error"]
+    if errors:
+        first, more = errors[0], len(errors) - 1
+        raise BadMapping(
+            first.zh + (f"（另有 {more} 个错误，见 b1-runtime check）" if more else ""),
+            first.en + (f" ({more} more errors: see b1-runtime check)" if more else ""),
+            where=f"{mapping.id}.{first.where}",
+        )
 
 
 def _shape(action: Action) -> ActionShape:

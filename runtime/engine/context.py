@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,8 +87,13 @@ class Origin:
 
     action: Action
     params: ActionParams
-    #: Whose documents they are: ``connection/entity``.
+    #: Whose documents they are: ``connection/entity#identity``.
     source: str
+
+    @property
+    def query(self) -> str:
+        """Tells one way of asking from another: a hash of the parameters."""
+        return hashlib.blake2b(repr(self.params).encode(), digest_size=16).hexdigest()
 
 
 class Stream:
@@ -200,7 +206,7 @@ class Run:
         self.warning = ""
         self.warned = 0
         #: Sources in the ledger whose documents were all looked at.
-        self.exhausted: set[str] = set()
+        self.exhausted: dict[str, str] = {}
         self.breaker = Breaker(circuits if circuits is not None else Circuits(), lease)
         self._lease = lease
         self._position = 0

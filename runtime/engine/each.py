@@ -115,7 +115,7 @@ class Each:
         if run.closed is not None:
             raise run.closed
         if request.limit is None and self._key is not None:
-            run.exhausted.add(self._name(origin))
+            run.exhausted[self._name(origin)] = origin.query if origin is not None else ""
 
     async def _document(
         self,

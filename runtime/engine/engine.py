@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import structlog
 
+from runtime.engine.check import require_fit
 from runtime.engine.circuit import Circuits
 from runtime.engine.compiler import Compiled, compile_mapping
 from runtime.engine.context import Answer, Frame, Interrupted, Outcome, Run, Stopped
@@ -17,7 +18,7 @@ from runtime.engine.document import Flights
 from runtime.engine.each import unexpected
 from runtime.engine.live import Busy, Live
 from runtime.engine.lookup import Lookup
-from runtime.engine.pool import Pool
+from runtime.engine.pool import Lease, Pool
 from runtime.engine.records import StepRecords
 from runtime.engine.request import Cause, Counts, Progress, RunRequest, RunSummary
 from runtime.engine.steps import CompiledFlow
@@ -67,6 +68,8 @@ class Engine:
         self._busy: Busy = {}
         self._flights = Flights()
         self._compiled: OrderedDict[int, tuple[Mapping, Compiled]] = OrderedDict()
+        #: Of the compiled mappings, those that were found free of errors.
+        self._fit: set[int] = set()
 
     async def run(self, mapping: Mapping, flow: str, request: RunRequest) -> RunSummary:
         """Carry out a flow. What goes wrong in it stands in the summary and in the run's record.
@@ -90,6 +93,7 @@ class Engine:
             live: Live | None = None
             try:
                 compiled = self.compiled(mapping, flow)
+                await self._require_fit(mapping, lease)
                 live = Live(
                     self._db,
                     self._lookup,
@@ -120,9 +124,16 @@ class Engine:
         if known is None or known[0] is not mapping:
             known = (mapping, compile_mapping(mapping))
             self._compiled[id(mapping)] = known
+            self._fit.discard(id(mapping))
             if len(self._compiled) > _KEPT:
-                self._compiled.popitem(last=False)
+                oldest, _ = self._compiled.popitem(last=False)
+                self._fit.discard(oldest)
         return find_flow(known[1], mapping, flow)
+
+    async def _require_fit(self, mapping: Mapping, lease: Lease) -> None:
+        if id(mapping) not in self._fit:
+            await require_fit(mapping, lease)
+            self._fit.add(id(mapping))
 
     async def finish_pending(self, mapping: Mapping, connection: str, instance_id: str) -> Delivery | None:
         """Have the write-back of the document that an approval belongs to finished, if it is not; returns the delivery.

@@ -190,7 +190,8 @@ async def resubmitted(element: Element, earlier: Delivery) -> Any:
     :raises Skipped: what was read is out of date, or the query shows delivered documents again and again
     """
     item = element.item
-    refuse_unchanged(earlier, item)
+    query = element.origin.query if element.origin is not None else ""
+    refuse_unchanged(earlier, item, query)
     if element.origin is not None:
         item = await _reread(element.origin, element)
         if item is None:
@@ -198,7 +199,7 @@ async def resubmitted(element: Element, earlier: Delivery) -> Any:
                 "该单据已送达；来源返回的是过期数据，现已不在待同步之列",
                 "Already delivered; what the source returned was out of date, it no longer waits",
             )
-    refuse_repetition(earlier, item)
+    refuse_repetition(earlier, item, query)
     return item
 
 

@@ -40,25 +40,27 @@ def _created_something(delivery: Delivery) -> bool:
     return any(one.effect == Effect.CREATE and one.state is not EffectState.ABSENT for one in delivery.effects.values())
 
 
-def refuse_unchanged(earlier: Delivery, row: Any) -> None:
+def refuse_unchanged(earlier: Delivery, row: Any, query: str) -> None:
     """A row that still holds what was written back needs no second look: it was not resubmitted.
 
     :param earlier: the newest generation, complete
+    :param query: which query showed the row (:attr:`~runtime.engine.context.Origin.query`)
     :raises Skipped: it still holds it; the query does not leave out what is delivered
     """
     wrote = _write_back(earlier)
-    if wrote is not None and _created_something(earlier) and not earlier.left_source:
+    if wrote is not None and _created_something(earlier) and not _left(earlier, query):
         _refuse_unchanged(wrote, row)
 
 
-def refuse_repetition(earlier: Delivery, row: Any) -> None:
+def refuse_repetition(earlier: Delivery, row: Any, query: str) -> None:
     """Before a new generation: has the document been reset since its delivery?
 
     :param earlier: the newest generation, complete
     :param row: the document as it is now; it still is what the query asks for
+    :param query: which query that is (:attr:`~runtime.engine.context.Origin.query`)
     :raises Skipped: no, or nobody can tell; the query does not leave out what is delivered
     """
-    if not _created_something(earlier) or earlier.left_source:
+    if not _created_something(earlier) or _left(earlier, query):
         return
     wrote = _write_back(earlier)
     if wrote is None:
@@ -78,6 +80,11 @@ def refuse_repetition(earlier: Delivery, row: Any) -> None:
             warning=True,
         )
     _refuse_unchanged(wrote, row)
+
+
+def _left(earlier: Delivery, query: str) -> bool:
+    """Whether this very query left the document out meanwhile: shown again, it was reset. Another proves nothing."""
+    return bool(query) and earlier.left_source == query
 
 
 def _comparable(wrote: Mapping[str, Any], row: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from runtime import jsontext
-from runtime.connectors.registry import secret_fields
+from runtime.connectors.registry import check_settings, secret_fields
 from runtime.errors import BadConnection, SecretsLocked
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
@@ -80,7 +80,7 @@ class ConnectionStore:
     def save(self, name: str, document: Mapping[str, Any]) -> None:
         """Create or replace. A secret that is left out keeps its stored value; an empty one is removed.
 
-        :raises BadConnection: unknown kind, or no name
+        :raises BadConnection: no name, unknown kind, or a setting that is missing, unknown or wrong
         :raises SecretsLocked: the key file cannot be used
         """
         kind = document.get("kind")
@@ -88,6 +88,7 @@ class ConnectionStore:
             raise BadConnection(
                 "连接必须有名称和类型（kind）", "A connection needs a name and a kind", where=name or "connections"
             )
+        check_settings(name, document)
         secret_names = secret_fields(kind)
         given = {key: value for key, value in document.items() if key in secret_names}
         settings = {key: value for key, value in document.items() if key != "kind" and key not in secret_names}
@@ -140,9 +141,7 @@ class ConnectionStore:
                 where=str(path),
             )
         for name, document in documents.items():
-            if not isinstance(document.get("kind"), str):
-                raise BadConnection("缺少连接类型（kind）", "The kind is missing", where=f"{path} {name}")
-            secret_fields(document["kind"])
+            check_settings(name, document)
         for name, document in documents.items():
             self.save(name, document)
         return list(documents)

@@ -147,8 +147,8 @@ class Delivery:
     #: What persons decided while it was unknown, oldest first: ``at`` (ISO 8601), ``by``, ``step``, ``decision``
     #: (``created`` or ``resend``), ``result``.
     decisions: Sequence[Mapping[str, Any]] | None = None
-    #: The source was seen not to show the document any more: if it comes back, it was submitted again.
-    left_source: bool = False
+    #: The query that was seen not to show the document any more: if that one shows it again, it was submitted again.
+    left_source: str = ""
     effects: Mapping[str, EffectRecord] = field(default_factory=dict)
 
 
@@ -196,21 +196,23 @@ def close_delivery(connection: Connection, delivery_id: int, *, note: str) -> No
     save(connection, {"id": delivery_id, **values}, ())
 
 
-def end_of_source(connection: Connection, *, mapping: str, flow: str, sources: Collection[str], key: str) -> None:
+def end_of_source(connection: Connection, *, mapping: str, flow: str, sources: Mapping[str, str], key: str) -> None:
     """The source does not show a document any more that was looked for by its key: what becomes of its delivery?
 
     What is known about it is complete: somebody marked, withdrew or deleted the document. A ``create`` without an
     answer is for a person to judge, because no tick comes by the document any more.
+
+    :param sources: where it was looked for → by which query
     """
     now = utc_now()
-    for source in sources:
+    for source, query in sources.items():
         for one in latest(connection, mapping=mapping, flow=flow, source=source, keys=[key]).values():
             if one.state not in UNFINISHED:
                 continue
             open_questions = [effect for effect in one.effects.values() if effect.state is EffectState.INTENT]
             if not open_questions:
                 close_delivery(connection, one.id, note=_GONE)
-                save(connection, {"id": one.id, "left_source": True}, ())
+                save(connection, {"id": one.id, "left_source": query}, ())
             elif all(now - effect.started_at > _STILL_UNDER_WAY for effect in open_questions):
                 error = OutcomeUnknown(
                     "请求没有得到答复，而单据已不在来源的待同步之列，无法再对账",

@@ -13,7 +13,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    false,
     text,
 )
 from sqlalchemy import UniqueConstraint as Unique
@@ -171,8 +170,8 @@ deliveries = Table(
     Column("completed_at", UtcDateTime),
     #: What persons decided while it was unknown, oldest first: [{"at", "by", "step", "decision", "result"}].
     Column("decisions", Json),
-    #: Whether the source was seen not to show the document any more: if it comes back, it was submitted again.
-    Column("left_source", Boolean, nullable=False, default=False, server_default=false()),
+    #: Hash of the query that was seen not to show the document any more: if it shows it again, it was submitted again.
+    Column("left_source", String(40), nullable=False, default="", server_default=""),
     Unique("mapping", "flow", "source", "document_key", "generation"),
     Index(None, "state", "updated_at"),
     Index(None, "connection", "instance_id"),

@@ -300,18 +300,20 @@ VERDICT: list[dict[str, Any]] = [
 
 
 def make_mapping(**flows: list[dict[str, Any]]) -> Mapping:
-    """A mapping with these flows; ``verdict`` waits for events, all others are manual."""
-    event = {"event": {"connection": "oa", "type": "approval.finished"}}
+    """A mapping with these flows; ``verdict…`` waits for events, ``inbound`` for requests, all others are manual."""
+
+    def trigger(name: str) -> dict[str, Any]:
+        if name.startswith("verdict"):
+            return {"event": {"connection": "oa", "type": "approval.finished"}}
+        return {"http": {"path": name}} if name == "inbound" else {"manual": {}}
+
     return Mapping.model_validate(
         {
             "format": 1,
             "id": "demo",
             "connections": {"erp": "erp-1", "oa": "oa-1"},
             "settings": {"mark": "Mark"},
-            "flows": {
-                name: {"trigger": event if name.startswith("verdict") else {"manual": {}}, "steps": steps}
-                for name, steps in flows.items()
-            },
+            "flows": {name: {"trigger": trigger(name), "steps": steps} for name, steps in flows.items()},
         }
     )
 

@@ -132,8 +132,8 @@ async def test_errors_name_the_step_and_the_parameter(bench) -> None:
     bench.world.add(1, 2)
     summary = await bench.engine.run(bench.mapping(main=[bench.submit_steps[0], broken]), "main", MANUAL)
     assert isinstance(summary.error, BadMapping)
-    assert "originator" in summary.error.en
-    assert "each.draft/oa.create_approval" in summary.error.where
+    assert "'value'" in summary.error.en
+    assert "steps[1].steps[1].with.value" in summary.error.where
     wrong_value = {
         **each,
         "steps": [each["steps"][0], {"call": "oa.create_approval", "with": {"values": 1, "originator": 5}}],

@@ -10,7 +10,7 @@ import pytest
 from runtime.engine.context import Skipped
 from runtime.engine.engine import RunRequest
 from runtime.engine.written import refuse_repetition
-from runtime.errors import RemoteFault
+from runtime.errors import RemoteFault, RemoteRefused
 from runtime.store.columns import utc_now
 from runtime.store.ledger import Delivery, DeliveryState, EffectRecord, EffectState, list_deliveries
 from runtime.store.runs import get_run, list_run_documents
@@ -88,9 +88,44 @@ async def test_a_document_that_had_left_the_source_was_resubmitted_when_it_comes
     bench.world.after = lambda _name, _params: None
     await bench.engine.finish_pending(mapping, "oa-1", "i1")
     [delivery] = bench.db.read(list_deliveries)
-    assert (delivery.state, delivery.left_source) == ("complete", True)
+    assert (delivery.state, bool(delivery.left_source)) == ("complete", True)
     bench.world.drafts[1]["Mark"] = "N"
     assert (await bench.engine.run(mapping, "submit", MANUAL)).done == 1
+    assert len(bench.world.approvals) == 2
+
+
+async def test_another_query_that_shows_a_document_that_had_left_proves_no_resubmission(bench) -> None:
+    bench.world.add(1)
+
+    def die(called: str, _params: Any) -> None:
+        if called == "erp.update":
+            raise KeyError("process died here")
+
+    bench.world.after = die
+    await bench.engine.run(bench.mapping(), "submit", MANUAL)
+    bench.world.after = lambda _name, _params: None
+    await bench.engine.finish_pending(bench.mapping(), "oa-1", "i1")
+    bench.world.excludes_marked = False
+    rows, each = bench.submit_steps
+    changed = bench.mapping(submit=[{**rows, "with": {**rows["with"], "filter": "anything"}}, each])
+    summary = await bench.engine.run(changed, "submit", MANUAL)
+    assert (summary.skipped, len(bench.world.approvals)) == (1, 1)
+
+
+async def test_a_connection_pointed_at_another_company_has_other_documents(bench, monkeypatch) -> None:
+    """An unfinished delivery of the one company is not taken for the same key's of the other."""
+    bench.world.add(1)
+
+    def refuse(called: str, _params: Any) -> None:
+        if called == "erp.update":
+            raise RemoteRefused("没有这个字段", "There is no such field")
+
+    bench.world.after = refuse
+    assert (await bench.engine.run(bench.mapping(), "submit", MANUAL)).failed == 1
+    bench.world.after = lambda _name, _params: None
+    bench.world.drafts[1]["Mark"] = "N"
+    monkeypatch.setattr(type(bench.pool.connectors["erp-1"]), "identity", "COMPANY B")
+    assert (await bench.engine.run(bench.mapping(), "submit", MANUAL)).done == 1
     assert len(bench.world.approvals) == 2
 
 
@@ -160,7 +195,7 @@ def earlier(*updates: dict[str, Any]) -> Delivery:
 
 def refused(delivery: Delivery, row: dict[str, Any]) -> bool:
     try:
-        refuse_repetition(delivery, row)
+        refuse_repetition(delivery, row, "")
     except Skipped as reason:
         return reason.warning
     return False

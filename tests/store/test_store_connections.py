@@ -88,7 +88,8 @@ def test_a_file_is_taken_in_whole_or_not_at_all(store, tmp_path: Path) -> None:
     assert store.import_file(file) == ["one", "two"]
     assert store.names() == ["one", "two"]
     store.delete("one")
-    for broken in ('{"three": {"kind": "b1.service_layer"}, "four": {}}', "[]", "{", '{"x": 1}'):
+    misspelt = {"three": {**B1, "pasword": "x"}}
+    for broken in (json.dumps(misspelt), '{"three": {"kind": "b1.service_layer"}, "four": {}}', "[]", "{", '{"x": 1}'):
         file.write_text(broken)
         with pytest.raises(BadConnection):
             store.import_file(file)

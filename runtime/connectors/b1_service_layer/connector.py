@@ -47,6 +47,11 @@ class ServiceLayerConnector(Connector[B1Settings]):
         """
         return await try_connection(self._client)
 
+    @property
+    def identity(self) -> str:
+        """The company's data base."""
+        return self._client.settings.company.upper()
+
     def catalog(self) -> Catalog:
         """Entity sets and fields of the company."""
         return self._catalog

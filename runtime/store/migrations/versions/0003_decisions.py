@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     """Add the columns."""
     op.add_column("deliveries", sa.Column("decisions", sa.Text(), nullable=True))
-    op.add_column("deliveries", sa.Column("left_source", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("deliveries", sa.Column("left_source", sa.String(40), nullable=False, server_default=""))
 
 
 def downgrade() -> None:
