@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 from runtime.config import Settings
 from runtime.sandbox.demo import connections
@@ -47,9 +47,17 @@ def desk(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    idle(page)
-    page.get_by_role("combobox", name=label).click()
-    page.get_by_role("option", name=option, exact=True).click()
+    """Open the list and take an option; a page that is being drawn anew may close the list under our hands."""
+    wanted = page.get_by_role("option", name=option, exact=True)
+    for _ in range(5):
+        idle(page)
+        page.get_by_role("combobox", name=label).click()
+        try:
+            wanted.click(timeout=3000)
+        except TimeoutError:
+            continue
+        break
+    expect(wanted).to_be_hidden()
     idle(page)
 
 
