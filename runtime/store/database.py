@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -268,6 +268,10 @@ def _prepare_folder(url: URL) -> Path:
             where=str(file.parent),
             remote=error.strerror or str(error),
         ) from error
+    # Payloads of business documents are in it: nobody else on the machine reads them. What stands in the way of making
+    # the file is said when it is opened.
+    with suppress(OSError):
+        file.touch(mode=0o600)
     return file.with_name(file.name + ".lock")
 
 

@@ -55,6 +55,11 @@ def test_opening_again_keeps_everything(url) -> None:
     second.close()
 
 
+def test_nobody_else_on_the_machine_reads_a_new_state(tmp_path: Path) -> None:
+    Database.open(f"sqlite:///{tmp_path / 'state.db'}").close()
+    assert (tmp_path / "state.db").stat().st_mode & 0o077 == 0
+
+
 def test_two_processes_may_open_a_new_state_at_once(tmp_path: Path) -> None:
     code = f"from runtime.store.database import Database; Database.open('sqlite:///{tmp_path}/new/state.db').close()"
     both = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(3)]
