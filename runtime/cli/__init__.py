@@ -12,6 +12,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Exit codes: 0 done, 1 a document, check or test failed, 2 wrong usage or set-up.
     """
-    from runtime.cli.app import start  # noqa: PLC0415 - importing the package costs nothing
+    from runtime.cli.app import start
 
     start(arguments)

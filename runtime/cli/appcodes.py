@@ -29,7 +29,7 @@ def list_codes(
     ] = None,
 ) -> None:
     """列出 HTTP 流程的地址与 AppCode（首次查看时生成）· List address and AppCode of every HTTP flow."""
-    from runtime.store.appcodes import AppCodes  # noqa: PLC0415
+    from runtime.store.appcodes import AppCodes
 
     workspace = workspace_of(context)
     codes = AppCodes(workspace.database, workspace.vault)
@@ -52,8 +52,8 @@ def rotate(
     flow: Annotated[str, typer.Argument(help="流程名 · Name of the flow", metavar="FLOW")],
 ) -> None:
     """更换一个流程的 AppCode，旧的立即失效 · Give a flow a new AppCode; the old one is refused at once."""
-    from runtime.errors import BadMapping  # noqa: PLC0415
-    from runtime.store.appcodes import AppCodes  # noqa: PLC0415
+    from runtime.errors import BadMapping
+    from runtime.store.appcodes import AppCodes
 
     workspace = workspace_of(context)
     document = workspace.mapping(mapping).mapping

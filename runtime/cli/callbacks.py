@@ -27,7 +27,7 @@ def list_all(
     limit: Annotated[int, typer.Option(help="最多多少行 · At most so many rows", min=1)] = 20,
 ) -> None:
     """列出最近的回调事件 · List the latest events."""
-    from runtime.store.inbox import list_events  # noqa: PLC0415
+    from runtime.store.inbox import list_events
 
     states = ["failed"] if by_hand else state or []
     events = workspace_of(context).database.read(
@@ -57,10 +57,10 @@ def retry(
     every: Annotated[bool, typer.Option("--all", help="所有失败的事件 · Every failed event")] = False,
 ) -> None:
     """重试失败的回调事件：已记录的步骤不会重复 · Try failed events again; recorded effects are not repeated."""
-    from functools import partial  # noqa: PLC0415
+    from functools import partial
 
-    from runtime.errors import CannotStart  # noqa: PLC0415
-    from runtime.store.inbox import retry_event, retry_failed_events  # noqa: PLC0415
+    from runtime.errors import CannotStart
+    from runtime.store.inbox import retry_event, retry_failed_events
 
     database = workspace_of(context).database
     if every == bool(events):

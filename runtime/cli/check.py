@@ -46,8 +46,8 @@ def check(
 
 
 def _load(workspace: Workspace, names: list[str]) -> tuple[list[StoredMapping], list[tuple[str, Problem]]]:
-    from runtime.errors import BadMapping, IntegrationError  # noqa: PLC0415
-    from runtime.mapping.problems import Problem  # noqa: PLC0415
+    from runtime.errors import BadMapping, IntegrationError
+    from runtime.mapping.problems import Problem
 
     if not names and not workspace.settings.mappings.is_dir():
         raise BadMapping(
@@ -67,9 +67,9 @@ def _load(workspace: Workspace, names: list[str]) -> tuple[list[StoredMapping], 
 
 async def _examine(workspace: Workspace, stored: list[StoredMapping]) -> list[tuple[str, Problem]]:
     """Check each mapping against what its connections can do; without a state database only by itself."""
-    from runtime.engine.check import check_with_connections  # noqa: PLC0415
-    from runtime.engine.pool import ConnectorPool  # noqa: PLC0415
-    from runtime.mapping.check import check_mapping  # noqa: PLC0415
+    from runtime.engine.check import check_with_connections
+    from runtime.engine.pool import ConnectorPool
+    from runtime.mapping.check import check_mapping
 
     settings = workspace.settings
     if not settings.state and not (settings.var / "state.db").exists():

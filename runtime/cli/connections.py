@@ -60,8 +60,8 @@ def test_connection(
 
 
 async def _test(workspace: Workspace, name: str) -> bool:
-    from runtime.engine.pool import ConnectorPool  # noqa: PLC0415
-    from runtime.errors import IntegrationError  # noqa: PLC0415
+    from runtime.engine.pool import ConnectorPool
+    from runtime.errors import IntegrationError
 
     pool = ConnectorPool(workspace.connections)
     try:
@@ -89,7 +89,7 @@ def rotate_key(context: typer.Context) -> None:
     if it is interrupted, run it again. Older backups of the database still need the old key; where several machines
     share a database, copy the new key file to each of them.
     """
-    from runtime.store.sealed import rotate_key as rotate  # noqa: PLC0415
+    from runtime.store.sealed import rotate_key as rotate
 
     workspace = workspace_of(context)
     count = rotate(workspace.database, workspace.vault)

@@ -33,8 +33,8 @@ def list_all(
     limit: Annotated[int, typer.Option(help="最多多少行 · At most so many rows", min=1)] = 20,
 ) -> None:
     """列出单据的交付，最近变化的在前 · List the documents' deliveries, last changed first."""
-    from runtime.errors import Refused  # noqa: PLC0415
-    from runtime.store.ledger import DeliveryState, list_deliveries  # noqa: PLC0415
+    from runtime.errors import Refused
+    from runtime.store.ledger import DeliveryState, list_deliveries
 
     wrong = set(state or ()) - set(DeliveryState)
     if wrong:
@@ -88,8 +88,8 @@ def resolve(
     只改动状态数据库；正在工作的运行时（或下次运行）接着完成其余步骤。
     Only the state database is changed; the live runtime, or the next run, goes on with the remaining steps.
     """
-    from runtime.errors import Refused  # noqa: PLC0415
-    from runtime.store.resolution import resolve_created, resolve_resend  # noqa: PLC0415
+    from runtime.errors import Refused
+    from runtime.store.resolution import resolve_created, resolve_resend
 
     if (created is None) == (not resend):
         raise Refused("请在 --created INSTANCE 与 --resend 中选择一个", "Choose one of --created INSTANCE and --resend")
@@ -114,9 +114,9 @@ def resolve(
 
 def _result(created: str) -> str | dict[str, Any]:
     """An id, or the whole result as a JSON object."""
-    from decimal import Decimal  # noqa: PLC0415
+    from decimal import Decimal
 
-    from runtime.errors import Refused  # noqa: PLC0415
+    from runtime.errors import Refused
 
     if not created.lstrip().startswith("{"):
         return created

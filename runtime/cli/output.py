@@ -75,9 +75,9 @@ class State(str):
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on stdout; plain text when stdout is not a terminal."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
@@ -108,8 +108,8 @@ def local_time(moment: datetime | None, timezone: str | None = None) -> str:
 
 def pretty_json(value: Any) -> str:
     """Indented JSON; decimals as plain numbers."""
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
-    from runtime import jsontext  # noqa: PLC0415
+    from runtime import jsontext
 
     return msgspec.json.format(jsontext.dumps(value), indent=2).decode()

@@ -40,8 +40,8 @@ def run(
     有运行时在工作时排队交给它，否则在此执行；--dry-run 总在此预演。退出码：0 成功，1 有单据失败，2 用法或设置错误。
     Beside a live runtime the run is queued there, else it happens here; --dry-run always happens here.
     """
-    from runtime.cli import dry_run as dry  # noqa: PLC0415
-    from runtime.cli import execution  # noqa: PLC0415
+    from runtime.cli import dry_run as dry
+    from runtime.cli import execution
 
     workspace = workspace_of(context)
     stored = workspace.mapping(mapping)
@@ -56,7 +56,7 @@ def run(
 
 
 def _choose_flow(mapping: Mapping, name: str | None) -> str:
-    from runtime.errors import BadMapping  # noqa: PLC0415
+    from runtime.errors import BadMapping
 
     names = ", ".join(mapping.flows)
     if name is not None:
@@ -75,8 +75,8 @@ def _choose_flow(mapping: Mapping, name: str | None) -> str:
 
 
 def _read_input(path: Path | None) -> dict[str, Any]:
-    from runtime import jsontext  # noqa: PLC0415
-    from runtime.errors import CannotStart  # noqa: PLC0415
+    from runtime import jsontext
+    from runtime.errors import CannotStart
 
     if path is None:
         return {}

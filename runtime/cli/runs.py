@@ -33,7 +33,7 @@ def list_all(
     ] = False,
 ) -> None:
     """列出最近的运行 · List the latest runs."""
-    from runtime.store.runs import list_runs  # noqa: PLC0415
+    from runtime.store.runs import list_runs
 
     runs = workspace_of(context).database.read(
         lambda connection: list_runs(connection, mapping=mapping, states=state or (), with_empty=empty, limit=limit)
@@ -59,7 +59,7 @@ def show(
     ] = False,
 ) -> None:
     """查看一次运行及其单据 · Show a run and its documents."""
-    from runtime.store.runs import list_run_documents  # noqa: PLC0415
+    from runtime.store.runs import list_run_documents
 
     workspace = workspace_of(context)
     run = _find(workspace, run_id)
@@ -97,8 +97,8 @@ def retry(
     run_id: Annotated[str, typer.Argument(help="运行编号 · Id of the run", metavar="ID")],
 ) -> None:
     """重试一次运行：已记录的步骤不会重复 · Do a run again; effects that are recorded are not repeated."""
-    from runtime.errors import CannotStart  # noqa: PLC0415
-    from runtime.store.runs import ACTIVE  # noqa: PLC0415
+    from runtime.errors import CannotStart
+    from runtime.store.runs import ACTIVE
 
     workspace = workspace_of(context)
     run = _find(workspace, run_id)
@@ -113,7 +113,7 @@ def retry(
     if run.cause == "event":
         _retry_event(workspace, run)
         return
-    from runtime.cli.execution import execute  # noqa: PLC0415
+    from runtime.cli.execution import execute
 
     state = execute(
         workspace,
@@ -127,13 +127,13 @@ def retry(
 
 def _retry_event(workspace: Workspace, run: RunInfo) -> None:
     """The event itself is carried out again: with all flows that wait for it, by the runtime."""
-    from functools import partial  # noqa: PLC0415
+    from functools import partial
 
-    from sqlalchemy import Connection, select  # noqa: PLC0415
+    from sqlalchemy import Connection, select
 
-    from runtime.errors import CannotStart  # noqa: PLC0415
-    from runtime.store.inbox import retry_event  # noqa: PLC0415
-    from runtime.store.tables import inbox  # noqa: PLC0415
+    from runtime.errors import CannotStart
+    from runtime.store.inbox import retry_event
+    from runtime.store.tables import inbox
 
     key = (run.request.get("event") or {}).get("key", "")
 
@@ -147,8 +147,8 @@ def _retry_event(workspace: Workspace, run: RunInfo) -> None:
 
 
 def _find(workspace: Workspace, run_id: str) -> RunInfo:
-    from runtime.errors import CannotStart  # noqa: PLC0415
-    from runtime.store.runs import get_run  # noqa: PLC0415
+    from runtime.errors import CannotStart
+    from runtime.store.runs import get_run
 
     run = workspace.database.read(lambda connection: get_run(connection, run_id))
     if run is None:

@@ -33,7 +33,7 @@ def sandbox(
     ] = None,
 ) -> None:
     """启动沙箱：模拟 B1 与钉钉，附网页 · Start the sandbox: simulated B1 and DingTalk, with pages."""
-    from runtime.sandbox.server import serve  # noqa: PLC0415
+    from runtime.sandbox.server import serve
 
     serve(
         host,

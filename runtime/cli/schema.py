@@ -9,6 +9,6 @@ __all__ = ["schema"]
 
 def schema() -> None:
     """输出映射文件的 JSON Schema（2020-12）· Print the JSON Schema of mapping files."""
-    from runtime.mapping.schema import mapping_schema  # noqa: PLC0415
+    from runtime.mapping.schema import mapping_schema
 
     print(pretty_json(mapping_schema()))

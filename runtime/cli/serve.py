@@ -17,8 +17,8 @@ def serve(
     port: Annotated[int, typer.Option(help="端口，0 = 任选 · Port, 0 = any free one", min=0, max=65535)] = 8766,
 ) -> None:
     """启动运行时：定时、回调、HTTP 流程、健康检查 · Start the runtime: schedules, callbacks, HTTP flows, health."""
-    from runtime.cli.collector import calm_collector  # noqa: PLC0415
-    from runtime.service.server import serve as serve_until_stopped  # noqa: PLC0415
+    from runtime.cli.collector import calm_collector
+    from runtime.service.server import serve as serve_until_stopped
 
     calm_collector()
     serve_until_stopped(workspace_of(context).settings, host=host, port=port)

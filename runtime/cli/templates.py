@@ -24,7 +24,7 @@ app = typer.Typer(
 @app.command("list")
 def list_templates() -> None:
     """列出模板及其设置 · List the templates and their settings."""
-    from runtime.mapping.templates import gallery  # noqa: PLC0415
+    from runtime.mapping.templates import gallery
 
     rows = []
     for template in gallery():
@@ -53,7 +53,7 @@ def new(
     ] = None,
 ) -> None:
     """从模板新建一个映射，保存到映射目录 · Create a mapping from a template, in the folder of mappings."""
-    from runtime.mapping.templates import instantiate  # noqa: PLC0415
+    from runtime.mapping.templates import instantiate
 
     workspace = workspace_of(context)
     chosen = _find(template)
@@ -70,8 +70,8 @@ def new(
 
 
 def _find(template_id: str) -> Template:
-    from runtime.errors import BadMapping  # noqa: PLC0415
-    from runtime.mapping.templates import gallery  # noqa: PLC0415
+    from runtime.errors import BadMapping
+    from runtime.mapping.templates import gallery
 
     found = {template.id: template for template in gallery()}
     if template_id not in found:
@@ -83,7 +83,7 @@ def _find(template_id: str) -> Template:
 
 
 def _refuse_to_replace(workspace: Workspace, mapping_id: str) -> None:
-    from runtime.errors import BadMapping  # noqa: PLC0415
+    from runtime.errors import BadMapping
 
     if mapping_id in workspace.folder.ids():
         raise BadMapping(
@@ -92,7 +92,7 @@ def _refuse_to_replace(workspace: Workspace, mapping_id: str) -> None:
 
 
 def _pairs(texts: list[str] | None, option: str) -> dict[str, Any]:
-    from runtime.errors import BadMapping  # noqa: PLC0415
+    from runtime.errors import BadMapping
 
     pairs: dict[str, Any] = {}
     for text in texts or ():

@@ -32,10 +32,10 @@ class Workspace:
     @cached_property
     def settings(self) -> Settings:
         """Settings from flags and environment (``B1_…``)."""
-        from pydantic import ValidationError  # noqa: PLC0415
+        from pydantic import ValidationError
 
-        from runtime.config import Settings  # noqa: PLC0415
-        from runtime.errors import CannotStart  # noqa: PLC0415
+        from runtime.config import Settings
+        from runtime.errors import CannotStart
 
         try:
             return Settings(**self._given)
@@ -54,7 +54,7 @@ class Workspace:
 
         :raises CannotStart: it cannot be opened or written
         """
-        from runtime.store.database import Database  # noqa: PLC0415
+        from runtime.store.database import Database
 
         database = Database.open(self.settings.state_url)
         self._opened.callback(database.close)
@@ -66,21 +66,21 @@ class Workspace:
 
         :raises SecretsLocked: the key file is missing or wrong
         """
-        from runtime.store.vault import Vault  # noqa: PLC0415
+        from runtime.store.vault import Vault
 
         return Vault(self.settings.key_file, self.settings.secret_key)
 
     @cached_property
     def connections(self) -> ConnectionStore:
         """The stored connections."""
-        from runtime.store.connections import ConnectionStore  # noqa: PLC0415
+        from runtime.store.connections import ConnectionStore
 
         return ConnectionStore(self.database, self.vault)
 
     @cached_property
     def folder(self) -> MappingFolder:
         """The folder of saved mappings."""
-        from runtime.mapping.folder import MappingFolder  # noqa: PLC0415
+        from runtime.mapping.folder import MappingFolder
 
         return MappingFolder(self.settings.mappings)
 
@@ -89,8 +89,8 @@ class Workspace:
 
         :raises BadMapping: no such file, or it is not a valid mapping
         """
-        from runtime.errors import BadMapping  # noqa: PLC0415
-        from runtime.mapping.folder import load_mapping  # noqa: PLC0415
+        from runtime.errors import BadMapping
+        from runtime.mapping.folder import load_mapping
 
         path = Path(name)
         if path.suffix == ".json" or path.parent != Path():
