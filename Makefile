@@ -10,8 +10,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.studio
 	@exec $(BIN)/python -m studio.demo
 
+# Many tests wait for processes of their own, so a few more workers than cores pay.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
