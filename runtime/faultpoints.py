@@ -33,10 +33,10 @@ class FaultPoint(StrEnum):
     #: An ``update`` is sent and answered between these two: the mark on a draft, a verdict, its remarks.
     BEFORE_WRITE_BACK = "before_write_back"
     AFTER_WRITE_BACK = "after_write_back"
-    #: A verified callback is committed between these two.
+    #: A verified callback, or an event of a stream, is committed between these two.
     BEFORE_INBOX_INSERT = "before_inbox_insert"
     AFTER_INBOX_INSERT = "after_inbox_insert"
-    #: The answer to a callback leaves between these two.
+    #: The answer to it leaves between these two.
     BEFORE_ACKNOWLEDGE = "before_acknowledge"
     AFTER_ACKNOWLEDGE = "after_acknowledge"
     #: A group of writes is committed between these two; the second one is before anybody hears of it.

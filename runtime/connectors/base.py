@@ -7,6 +7,7 @@ A connector package holds the same files whatever system it speaks to::
     actions.py     parameter models of the actions
     forms.py       the vendor's forms and controls, and how their values are encoded
     callback.py    verify, decrypt, normalise, answer
+    stream.py      the same events over a connection that we open ourselves
     connector.py   the class that ties them together
 
 A file is left out only where the system has nothing of the kind (B1 has no callback).
@@ -19,12 +20,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from runtime.mapping.forms import Form
+
+if TYPE_CHECKING:
+    from runtime.connectors.event_stream import EventStream
 
 __all__ = [
     "Action",
@@ -340,6 +344,13 @@ class Connector(ABC, Generic[S]):
 
     #: Whether :meth:`receive` works.
     has_callback: ClassVar[bool] = False
+
+    def event_stream(self) -> EventStream | None:
+        """Where events come from, or None if these settings do not ask for a stream."""
+        return None
+
+    #: Whether :meth:`event_stream` may return one.
+    has_stream: ClassVar[bool] = False
 
     async def poll_event(self, instance_id: str, form: str) -> Event | None:
         """How an approval ended, as the ``approval.finished`` event that its callback would have reported; None while

@@ -6,7 +6,8 @@ import asyncio
 import random
 import re
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +42,8 @@ _DICE = random.SystemRandom()
 _LONGEST_WAIT = 30.0
 #: Idle connections are dropped before Apache's default ``Keep-Alive: timeout=5`` closes them under our hands.
 _KEEP_ALIVE = 4.0
+#: Seconds that the other end of a WebSocket gets to say goodbye.
+_CLOSE_LIMIT = 2.0
 #: Secrets from this length on are blanked in what the other system says about a request.
 _SHORTEST_SECRET = 4
 #: An address that needs no further encoding.
@@ -188,6 +191,40 @@ class HttpClient:
                 ) from error
             raise
         return response
+
+    @asynccontextmanager
+    async def websocket(
+        self, url: str, *, params: Mapping[str, str], ping_every: float
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket for the duration of the block, with the connection's TLS and time limits; no repeats.
+
+        :param url: absolute ``ws`` or ``wss`` address; ``params`` may hold what nobody is to read
+        :param ping_every: seconds between two pings; without an answer the connection counts as broken off
+        :raises Unreachable: the handshake failed
+        :raises BadConnection: the address is not valid, or the certificate is not trusted
+        """
+        try:
+            target = URL(url).update_query(params)
+            socket = await self._session().ws_connect(
+                target, heartbeat=ping_every, timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_LIMIT)
+            )
+        except (aiohttp.InvalidURL, ValueError) as error:
+            raise BadConnection("地址无效", "The address is not valid", where=self.name) from error
+        except aiohttp.WSServerHandshakeError as error:
+            raise Unreachable(
+                "对方系统拒绝建立 WebSocket 连接",
+                "The other system refused the WebSocket connection",
+                where=f"{self.name} {url.partition('?')[0]}",
+                code=str(error.status),
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            fault = _transport_fault(error, Effect.READ)
+            fault.where = f"{self.name} {url.partition('?')[0]}"
+            raise fault from error
+        try:
+            yield socket
+        finally:
+            await socket.close()
 
     async def aclose(self) -> None:
         """Close the pooled connections."""

@@ -17,7 +17,12 @@
                                                          correctly (else 422); and, or only, change ``events``,
                                                          ``judge_ms``, ``backoff`` (seconds, ``[]`` = never repeat),
                                                          ``copies`` (deliver N times), ``scatter_s`` (each after a
-                                                         random pause, out of order), ``drop`` (lose callbacks)
+                                                         random pause, out of order), ``drop`` (lose callbacks),
+                                                         ``mode`` (``http`` or ``stream``)
+``GET  /control/dingtalk/stream``                        ``{"connections"}``: ids of the stream connections
+``POST /control/dingtalk/stream/disconnect``             ask every one of them for a new connection
+``POST /control/dingtalk/stream/cut``                    hang up on every one of them
+``POST /control/dingtalk/stream/lose-answers``           ``{"times": 1}``: the next answers get lost on their way
 ``GET  /control/dingtalk/events?instance=&state=``       push log, oldest first
 ``POST /control/dingtalk/events/{id}/redeliver``         push one event once more
 ``GET  /control/dingtalk/forms``                         codes of the forms
@@ -45,6 +50,7 @@ from starlette.routing import Route
 
 from runtime import jsontext
 from runtime.sandbox.dingtalk.errors import DingTalkError, json_response
+from runtime.sandbox.dingtalk.gateway import NotDelivered
 from runtime.sandbox.dingtalk.instances import Instance
 from runtime.sandbox.dingtalk.push import CallbackProblem
 from runtime.sandbox.faults import FaultSettings, PlannedFault
@@ -73,6 +79,10 @@ def control_routes(world: World) -> list[Route]:
         ("POST", "/dingtalk/expire-tokens", control.expire_tokens),
         ("GET", "/dingtalk/callback", control.callback),
         ("PUT", "/dingtalk/callback", control.change_callback),
+        ("GET", "/dingtalk/stream", control.stream),
+        ("POST", "/dingtalk/stream/disconnect", control.disconnect_stream),
+        ("POST", "/dingtalk/stream/cut", control.cut_stream),
+        ("POST", "/dingtalk/stream/lose-answers", control.lose_answers),
         ("GET", "/dingtalk/events", control.events),
         ("POST", "/dingtalk/events/{id}/redeliver", control.redeliver),
         ("GET", "/dingtalk/forms", control.forms),
@@ -92,7 +102,7 @@ def _answering(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             return json_response(await handler(request))
         except _Missing as error:
             return json_response({"error": str(error)}, 404)
-        except (CallbackProblem, DingTalkError) as error:
+        except (CallbackProblem, DingTalkError, NotDelivered) as error:
             return json_response({"error": str(error)}, 422)
         except ValueError as error:
             return json_response({"error": str(error)}, 400)
@@ -153,6 +163,22 @@ class _Control:
         if url is not None:
             await push.save_address(_address(url))
         return push.subscription
+
+    async def stream(self, request: Request) -> object:
+        return {"connections": self._world.dingtalk.gateway.connections}
+
+    async def disconnect_stream(self, request: Request) -> object:
+        return {"asked": await self._world.dingtalk.gateway.disconnect()}
+
+    async def cut_stream(self, request: Request) -> object:
+        return {"cut": await self._world.dingtalk.gateway.cut()}
+
+    async def lose_answers(self, request: Request) -> object:
+        times = (await _body(request)).get("times", 1)
+        if not isinstance(times, int) or times < 0:
+            raise ValueError("times is a whole number from 0")
+        self._world.dingtalk.gateway.answers_to_lose = times
+        return {"times": times}
 
     async def events(self, request: Request) -> object:
         query = request.query_params

@@ -63,6 +63,7 @@ def serve(
             log_level="warning",
             access_log=False,
             lifespan="on",
+            ws="wsproto",
             timeout_graceful_shutdown=_GRACE,
             server_header=False,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -11,14 +10,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from runtime.connectors.base import CallbackRequest, Connector, Received
+from runtime.connectors.base import CallbackRequest, Connector
 from runtime.engine.pool import ConnectorPool
 from runtime.errors import BadConnection, CallbackRejected, IntegrationError, RequestRejected
 from runtime.faultpoints import FaultPoint, reach
 from runtime.service.body import read_body
+from runtime.service.intake import Intake
 from runtime.service.metrics import Metrics
-from runtime.store.database import Database
-from runtime.store.inbox import insert_event
 
 __all__ = ["BODY_LIMIT", "Callbacks"]
 
@@ -35,18 +33,12 @@ _LOOK_UP_EVERY = 1.0
 
 
 class Callbacks:
-    """Takes the events of all connections in.
+    """Takes the events of all connections in that are sent to an address of ours."""
 
-    :param stored: called after new events were committed
-    """
-
-    def __init__(
-        self, database: Database, pool: ConnectorPool, metrics: Metrics, *, stored: Callable[[], None]
-    ) -> None:
-        self._database = database
+    def __init__(self, intake: Intake, pool: ConnectorPool, metrics: Metrics) -> None:
+        self._intake = intake
         self._pool = pool
         self._metrics = metrics
-        self._stored = stored
         self._known: dict[str, tuple[Connector[Any], float]] = {}
 
     async def answer(self, request: Request) -> Response:
@@ -64,7 +56,7 @@ class Callbacks:
             return self._refuse(404, name, "this system sends no callbacks")
         try:
             received = connector.receive(await _read(request))
-            new = await self._store(name, received)
+            new = await self._intake.store(name, received.events)
         except IntegrationError as error:
             return self._refuse(_status_of(error), name, error.sentence("en"))
         self._metrics.callbacks.labels(connection=name, verdict="accepted").inc()
@@ -90,19 +82,6 @@ class Callbacks:
         connector = await self._pool.get(name)
         self._known[name] = (connector, now)
         return connector
-
-    async def _store(self, name: str, received: Received) -> int:
-        """Commit the events; how many of them were not there yet."""
-        if not received.events:
-            return 0
-        reach(FaultPoint.BEFORE_INBOX_INSERT)
-        new = await self._database.awrite(
-            lambda connection: sum(insert_event(connection, name, event) for event in received.events)
-        )
-        reach(FaultPoint.AFTER_INBOX_INSERT)
-        if new:
-            self._stored()
-        return new
 
     def _refuse(self, status: int, connection: str, reason: str, **details: str) -> Response:
         self._metrics.callbacks.labels(connection=connection, verdict="rejected").inc()

@@ -15,6 +15,7 @@ from runtime.service.inbox import Router
 from runtime.service.live import LiveMappings
 from runtime.service.metrics import Metrics
 from runtime.service.schedules import Schedules
+from runtime.service.streams import Streams, StreamState
 from runtime.store.database import Database
 from runtime.store.sealed import first_locked
 from runtime.store.vault import Vault
@@ -37,6 +38,7 @@ class Health:
         schedules: Schedules,
         router: Router,
         flows: HttpFlows,
+        streams: Streams,
         metrics: Metrics,
     ) -> None:
         self._database = database
@@ -45,6 +47,7 @@ class Health:
         self._schedules = schedules
         self._router = router
         self._flows = flows
+        self._streams = streams
         self._metrics = metrics
         #: Set when the stop begins.
         self.stopping = False
@@ -56,8 +59,8 @@ class Health:
     async def readyz(self, _request: Request) -> Response:
         """200 when everything works; 503 with the reasons when something does not.
 
-        A mapping that is broken while its last good version runs is a reason to look, not to stop sending work here:
-        it is listed, and the answer stays 200.
+        A mapping that is broken while its last good version runs, or an event stream that is being opened again, is a
+        reason to look, not to stop sending work here: it is listed, and the answer stays 200.
         """
         problems = self.mapping_problems()
         dead = self._live.without_good_version
@@ -76,6 +79,7 @@ class Health:
             "reasons": reasons,
             "mappings": {mapping.id: "enabled" if mapping.enabled else "disabled" for mapping in self._live},
             "problems": problems,
+            "streams": {name: _stream(state) for name, state in sorted(self._streams.states.items())},
             "next_runs": {job: when.isoformat() for job, when in sorted(self._schedules.next_runs().items())},
         }
         return JSONResponse(body, status_code=503 if reasons else 200)
@@ -108,6 +112,14 @@ class Health:
             return await asyncio.to_thread(first_locked, self._database, self._vault) is not None
         except RetryLater:
             return False
+
+
+def _stream(state: StreamState) -> dict[str, Any]:
+    return {
+        "connected": state.connected,
+        "since": state.since.isoformat(),
+        "error": None if state.error is None else _problem(state.error),
+    }
 
 
 def _problem(error: IntegrationError) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -32,7 +34,10 @@ class Metrics:
             registry=self.registry,
         )
         self.callbacks = Counter(
-            "b1_callbacks", "Callbacks by verdict", ["connection", "verdict"], registry=self.registry
+            "b1_callbacks",
+            "Callbacks and events of streams by verdict",
+            ["connection", "verdict"],
+            registry=self.registry,
         )
         self.callback_seconds = Histogram(
             "b1_callback_seconds",
@@ -43,9 +48,29 @@ class Metrics:
         self.requests = Counter(
             "b1_requests", "Requests to HTTP flows by status", ["path", "status"], registry=self.registry
         )
+        self._stream_connected = Gauge(
+            "b1_stream_connected", "Whether the event stream is connected", ["connection"], registry=self.registry
+        )
+        self._stream_since = Gauge(
+            "b1_stream_since_timestamp_seconds",
+            "When the event stream was connected or lost",
+            ["connection"],
+            registry=self.registry,
+        )
         self.inbox = Gauge("b1_inbox_depth", "Events waiting in the inbox", registry=self.registry)
         self.running = Gauge("b1_runs_active", "Runs in progress", registry=self.registry)
         self.lag = Gauge("b1_event_loop_lag_seconds", "How late the event loop is", registry=self.registry)
+
+    def stream(self, connection: str, *, connected: bool, since: datetime) -> None:
+        """How the event stream of a connection is, and since when (UTC)."""
+        self._stream_connected.labels(connection=connection).set(connected)
+        self._stream_since.labels(connection=connection).set(since.timestamp())
+
+    def forget_stream(self, connection: str) -> None:
+        """The connection has no event stream any more."""
+        for gauge in (self._stream_connected, self._stream_since):
+            with suppress(KeyError):
+                gauge.remove(connection)
 
     def render(self) -> bytes:
         """The text exposition format."""

@@ -69,6 +69,7 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 lifespan="off",
+                ws="none",
                 timeout_graceful_shutdown=_HTTP_GRACE,
             )
         )

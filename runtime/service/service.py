@@ -26,11 +26,13 @@ from runtime.service.flows import HttpFlows
 from runtime.service.health import Health
 from runtime.service.idempotency import Idempotency
 from runtime.service.inbox import InboxWorkers, Router
+from runtime.service.intake import Intake
 from runtime.service.live import LiveMappings
 from runtime.service.manual import ManualQueue
 from runtime.service.metrics import Metrics
 from runtime.service.robot import open_robot
 from runtime.service.schedules import Schedules
+from runtime.service.streams import Streams
 from runtime.service.sweep import Sweep
 from runtime.service.trouble import Troubles
 from runtime.store.appcodes import AppCodes
@@ -63,7 +65,8 @@ class Service:
         self._database = database
         self._address = address
         self._vault = vault = Vault(settings.key_file, settings.secret_key)
-        self._pool = ConnectorPool(ConnectionStore(database, vault))
+        connections = ConnectionStore(database, vault)
+        self._pool = ConnectorPool(connections)
         self._metrics = Metrics()
         self._live = LiveMappings(MappingFolder(settings.mappings), settings.mappings)
         self._alerts = Alerts(database, open_robot(settings))
@@ -76,6 +79,8 @@ class Service:
         self._queue = ManualQueue(database, self._live, self._dispatcher)
         idempotency = Idempotency(database, keep=settings.keep_answers)
         flows = HttpFlows(self._live, self._dispatcher, AppCodes(database, vault), idempotency, self._metrics)
+        intake = Intake(database, stored=self._workers.wake)
+        self._streams = Streams(connections, self._pool, intake, self._metrics, troubles)
         self._health = Health(
             database=database,
             vault=vault,
@@ -83,6 +88,7 @@ class Service:
             schedules=self._schedules,
             router=self._router,
             flows=flows,
+            streams=self._streams,
             metrics=self._metrics,
         )
         self._sweep = Sweep(
@@ -94,7 +100,7 @@ class Service:
             stored=self._workers.wake,
         )
         self._cleaning = Cleaning(database, settings)
-        callbacks = Callbacks(database, self._pool, self._metrics, stored=self._workers.wake)
+        callbacks = Callbacks(intake, self._pool, self._metrics)
         self.app = Starlette(
             routes=[
                 Route("/callbacks/{connection}", callbacks.answer, methods=["GET", "POST"]),
@@ -126,6 +132,7 @@ class Service:
         self._schedules.start(await self._database.aread(partial(last_ticks, flows=scheduled)))
         self._begin(lambda: self._live.watch(self._stop_watching), "watch mappings")
         self._begin(self._workers.run, "inbox")
+        self._begin(self._streams.run, "event streams")
         self._begin(self._queue.run, "queue")
         self._begin(self._sweep.run, "sweep")
         self._begin(self._alerts.run, "alerts")

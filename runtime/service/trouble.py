@@ -79,6 +79,18 @@ class Troubles:
         """An event was carried out."""
         self._alerts.resolved(f"event {number}")
 
+    def stream_lost(self, connection: str, error: IntegrationError) -> None:
+        """Events of a connection cannot come in, and do not for a while."""
+        self._alerts.raised(
+            f"stream {connection}",
+            f"连接 {connection} 的事件流已断开，审批结果暂时收不到（恢复后补回）：{error.sentence('zh-CN')}",
+            f"The event stream of {connection} is down, no verdicts come in for the time being: {error.sentence('en')}",
+        )
+
+    def stream_restored(self, connection: str) -> None:
+        """They come in again, or nobody wants them any more."""
+        self._alerts.resolved(f"stream {connection}")
+
     def _count(self, key: str, count: int, zh: str, en: str) -> None:
         if count:
             self._alerts.raised(key, zh, en)

@@ -31,7 +31,10 @@ async def listening(app: Starlette) -> AsyncIterator[str]:
     # asyncio sets TCP_NODELAY only on a socket that names its protocol.
     with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)) as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1))
+        config = uvicorn.Config(
+            app, log_level="error", lifespan="on", ws="wsproto", timeout_graceful_shutdown=1, access_log=False
+        )
+        server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             await eventually(lambda: server.started)

@@ -18,7 +18,7 @@ from runtime.connectors.dingtalk.approvals import read_time
 from runtime.connectors.dingtalk.settings import DingTalkSettings
 from runtime.errors import CallbackRejected
 
-__all__ = ["finished_event", "receive"]
+__all__ = ["events_of", "finished_event", "receive"]
 
 _LARGEST_BODY = 1_048_576
 _OUTCOMES = {"agree": Outcome.AGREED, "refuse": Outcome.REFUSED}
@@ -56,7 +56,7 @@ def receive(name: str, settings: DingTalkSettings, request: CallbackRequest) -> 
         timestamp=query.get("timestamp", ""),
         nonce=query.get("nonce", ""),
     )
-    return Received(events=_events(_object(message, name)), reply=_success(channel))
+    return Received(events=events_of(_object(message, name)), reply=_success(channel))
 
 
 def finished_event(approval: Mapping[str, Any], form: str) -> Event:
@@ -118,7 +118,8 @@ def _success(channel: AesCallback) -> CallbackReply:
     )
 
 
-def _events(message: Mapping[str, Any]) -> tuple[Event, ...]:
+def events_of(message: Mapping[str, Any]) -> tuple[Event, ...]:
+    """What a message reports, whichever way it came; nothing for an address check."""
     fields = {str(key).lower(): value for key, value in message.items()}
     event_type = _text(fields, "eventtype")
     if event_type == "check_url":

@@ -27,6 +27,8 @@ from runtime.connectors.dingtalk.client import DingTalkClient
 from runtime.connectors.dingtalk.forms import parse_form
 from runtime.connectors.dingtalk.instances import Instances
 from runtime.connectors.dingtalk.settings import DingTalkSettings
+from runtime.connectors.dingtalk.stream import DingTalkStream
+from runtime.connectors.event_stream import EventStream
 from runtime.errors import FormGone, RemoteRefused
 from runtime.mapping.forms import Form
 
@@ -44,6 +46,7 @@ class DingTalkConnector(Connector[DingTalkSettings]):
     settings_model: ClassVar[type[ConnectorSettings]] = DingTalkSettings
     has_forms: ClassVar[bool] = True
     has_callback: ClassVar[bool] = True
+    has_stream: ClassVar[bool] = True
     has_polling: ClassVar[bool] = True
 
     def __init__(self, name: str, settings: DingTalkSettings) -> None:
@@ -103,14 +106,18 @@ class DingTalkConnector(Connector[DingTalkSettings]):
         )
 
     async def test(self) -> TestReport:
-        """Fetch a token, and ask for a form that cannot exist: only an app with the right to read forms may ask."""
+        """Fetch a token, ask for a form that cannot exist (only an app with the right to read forms may ask), and in
+        Stream mode for a ticket, which takes no events away from whoever is connected."""
         await self._client.token()
         lines = [("AppKey 和 AppSecret 正确，已取得令牌", "AppKey and AppSecret are right, got a token")]
         try:
             await self.fetch_form("PROC-CONNECTION-TEST")
         except (FormGone, RemoteRefused):
             lines.append(("应用有读取审批表单的权限", "the app may read approval forms"))
-        if self.settings.aes_key.get_secret_value() and self.settings.token.get_secret_value():
+        if self.settings.event_mode == "stream":
+            await self._client.open_gateway()
+            lines.append(("Stream 模式可用：已取得连接凭证", "Stream mode works: got a ticket for a connection"))
+        elif self.settings.aes_key.get_secret_value() and self.settings.token.get_secret_value():
             lines.append(("已配置事件回调的 aes_key 和 token", "aes_key and token for event callbacks are set"))
         else:
             lines.append(
@@ -137,6 +144,12 @@ class DingTalkConnector(Connector[DingTalkSettings]):
     def receive(self, request: CallbackRequest) -> Received:
         """See :func:`runtime.connectors.dingtalk.callback.receive`."""
         return receive(self.name, self.settings, request)
+
+    def event_stream(self) -> EventStream | None:
+        """See :class:`~runtime.connectors.dingtalk.stream.DingTalkStream`; None unless ``event_mode = stream``."""
+        if self.settings.event_mode != "stream":
+            return None
+        return DingTalkStream(self.name, self._client, pause=self.settings.reconnect_after)
 
     async def poll_event(self, instance_id: str, form: str) -> Event | None:
         """See :class:`~runtime.connectors.base.Connector` (DingTalk open platform, 获取单个审批实例详情)."""

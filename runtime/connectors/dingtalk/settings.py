@@ -16,7 +16,8 @@ __all__ = ["DingTalkSettings"]
 class DingTalkSettings(ConnectorSettings):
     """One internal application of one DingTalk company.
 
-    Callback secrets (``aes_key``, ``token``) may stay empty for a connection that receives no events.
+    Callback secrets (``aes_key``, ``token``) may stay empty for a connection that receives no events, or receives them
+    by Stream mode.
     """
 
     base_url: Address = Field(
@@ -38,6 +39,18 @@ class DingTalkSettings(ConnectorSettings):
     )
     agent_id: int | None = Field(
         None, title="应用 AgentId", description="AgentId that approvals are started with, if the company wants one"
+    )
+    event_mode: Literal["http", "stream"] = Field(
+        "http",
+        title="事件接收方式",
+        description="http: DingTalk calls our public address; stream: we open a connection to DingTalk (Stream mode)",
+    )
+    reconnect_after: float = Field(
+        3.0,
+        gt=0,
+        le=300,
+        title="重连间隔（秒）",
+        description="Stream mode: seconds before a connection that broke off is opened again",
     )
     aes_key: SecretStr = Field(
         SecretStr(""), title="事件加密 aes_key", description="43 characters; from the app's event subscription page"

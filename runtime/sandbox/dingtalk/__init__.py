@@ -1,4 +1,4 @@
-"""A DingTalk double: OA approval over HTTP, with encrypted event push, for one demo company."""
+"""A DingTalk double: OA approval over HTTP, with event push by HTTP or by stream, for one demo company."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 
 from runtime.sandbox.dingtalk.api import dingtalk_routes
 from runtime.sandbox.dingtalk.events import event_of
 from runtime.sandbox.dingtalk.forms import Form, demo_forms, parse_form
+from runtime.sandbox.dingtalk.gateway import Gateway
 from runtime.sandbox.dingtalk.instances import Instance, Instances, Task
 from runtime.sandbox.dingtalk.push import EventPush
 from runtime.sandbox.dingtalk.tokens import Tokens
@@ -38,12 +39,13 @@ class DingTalkSimulator:
         self.terminate_after = terminate_after
         self.forms = {code: msgspec.convert(value, Form) for code, value in storage.load(_FORMS).items()}
         self.tokens = Tokens(storage, clock)
-        self.push = EventPush(storage, clock)
+        self.gateway = Gateway(clock)
+        self.push = EventPush(storage, clock, self.gateway)
         self.instances = Instances(storage, self.forms, clock, self._on_change)
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[BaseRoute]:
         """The API, relative to the address that stands for ``api.dingtalk.com`` and ``oapi.dingtalk.com``."""
-        return dingtalk_routes(self)
+        return [*dingtalk_routes(self), *self.gateway.routes()]
 
     def seed(self) -> None:
         """Puts the demo forms in place."""
@@ -69,5 +71,5 @@ class DingTalkSimulator:
         self._storage.put(_FORMS, form.code, form)
 
     def _on_change(self, instance: Instance, kind: str, change: str, task: Task | None) -> None:
-        if self.push.subscription.url:
+        if self.push.subscription.wanted:
             self.push.notify(event_of(instance, kind, change, task, int(self.clock() * 1000)))

@@ -1,7 +1,7 @@
 """The event subscription: where events go, whether they arrived, and what happens when they did not.
 
-Follows "DingTalk open platform, 事件订阅 - HTTP 推送". DingTalk documents no schedule for repeats; the one here is the
-sandbox's own and can be changed or switched off.
+Follows "DingTalk open platform, 事件订阅 - HTTP 推送" and "Stream 模式推送" (see ``gateway.py``).
+DingTalk documents no schedule for repeats; the one here is the sandbox's own and can be changed or switched off.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import msgspec
@@ -20,6 +20,7 @@ from runtime import jsontext
 from runtime.sandbox import demo
 from runtime.sandbox.dingtalk.crypto import BadEnvelope, Envelope
 from runtime.sandbox.dingtalk.events import INSTANCE_CHANGE
+from runtime.sandbox.dingtalk.gateway import Gateway, NotDelivered
 from runtime.sandbox.storage import Storage
 
 __all__ = ["CallbackProblem", "EventPush", "Push", "Subscription", "Try"]
@@ -38,7 +39,9 @@ class CallbackProblem(Exception):
 class Subscription(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Where and how events are pushed."""
 
-    #: Callback address; empty = nobody subscribed, no events are made.
+    #: Whether events are posted to the address, or sent over the app's stream connections.
+    mode: Literal["http", "stream"] = "http"
+    #: Callback address of the HTTP mode; empty = nobody subscribed, no events are made.
     url: str = ""
     #: Whether the address has answered ``check_url`` correctly.
     verified: bool = False
@@ -56,6 +59,11 @@ class Subscription(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     scatter_s: float = 0.0
     #: New events are recorded and never sent (a lost callback).
     drop: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody subscribed."""
+        return self.mode == "stream" or bool(self.url)
 
 
 class Try(msgspec.Struct, gc=False):
@@ -90,9 +98,10 @@ class EventPush:
     :param clock: seconds since the epoch
     """
 
-    def __init__(self, storage: Storage, clock: Callable[[], float]) -> None:
+    def __init__(self, storage: Storage, clock: Callable[[], float], gateway: Gateway) -> None:
         self._storage = storage
         self._clock = clock
+        self._gateway = gateway
         self._envelope = Envelope(demo.DINGTALK_TOKEN, demo.DINGTALK_AES_KEY, demo.DINGTALK_APP_KEY)
         stored = storage.load(_SETTINGS).get("current")
         self.subscription = msgspec.convert(stored, Subscription) if stored else Subscription()
@@ -111,7 +120,7 @@ class EventPush:
         return self._pushes.get(event_id)
 
     def configure(self, changes: Mapping[str, Any]) -> Subscription:
-        """Changes settings other than the address.
+        """Changes settings other than the address; what waits goes the new way.
 
         :raises ValueError: unknown setting or wrong type
         """
@@ -119,7 +128,10 @@ class EventPush:
         changed = msgspec.convert({**current, **changes}, Subscription)
         if changed.copies < 1 or changed.judge_ms < 1 or min(changed.scatter_s, *changed.backoff, 0) < 0:
             raise ValueError("copies and judge_ms start at 1, pauses at 0")
+        again = changed.mode != self.subscription.mode
         self._store(changed)
+        if again:
+            self._resume()
         return changed
 
     def assume(self, url: str) -> None:
@@ -140,7 +152,7 @@ class EventPush:
     def notify(self, event: Mapping[str, Any]) -> None:
         """Takes an event for delivery, if somebody subscribed to its type."""
         subscription = self.subscription
-        if not subscription.url or event["EventType"] not in subscription.events:
+        if not subscription.wanted or event["EventType"] not in subscription.events:
             return
         push = Push(
             id=event["eventId"],
@@ -226,9 +238,9 @@ class EventPush:
         while True:
             push = await ready.get()
             subscription = self.subscription
-            if push.state != "pending" or not subscription.url:
+            if push.state != "pending" or not subscription.wanted:
                 continue
-            copies = [self._try(subscription, push.payload.encode()) for _ in range(subscription.copies)]
+            copies = [self._try(subscription, push) for _ in range(subscription.copies)]
             tries = await asyncio.gather(*copies)
             push.tries = [*push.tries, *tries]
             push.rounds += 1
@@ -251,13 +263,16 @@ class EventPush:
         timer = loop.call_later(subscription.backoff[push.rounds - 1], again)
         self._timers.add(timer)
 
-    async def _try(self, subscription: Subscription, message: bytes) -> Try:
+    async def _try(self, subscription: Subscription, push: Push) -> Try:
         if subscription.scatter_s:
             await asyncio.sleep(random.uniform(0, subscription.scatter_s))  # noqa: S311 - no secret, a traffic jam
         at, started, problem = int(self._clock() * 1000), time.perf_counter(), ""
         try:
-            await self._post(subscription.url, message, subscription.judge_ms)
-        except CallbackProblem as error:
+            if subscription.mode == "stream":
+                await self._gateway.deliver(jsontext.loads(push.payload), subscription.judge_ms)
+            else:
+                await self._post(subscription.url, push.payload.encode(), subscription.judge_ms)
+        except (CallbackProblem, NotDelivered) as error:
             problem = str(error)
         return Try(at, round((time.perf_counter() - started) * 1000), problem)
 

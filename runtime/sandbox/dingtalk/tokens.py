@@ -10,11 +10,20 @@ from runtime.sandbox import demo
 from runtime.sandbox.dingtalk.errors import DingTalkError
 from runtime.sandbox.storage import Storage
 
-__all__ = ["TOKEN_SECONDS", "Tokens"]
+__all__ = ["TOKEN_SECONDS", "Tokens", "check_app"]
 
 #: "DingTalk open platform, 获取企业内部应用的 accessToken": 7200 seconds.
 TOKEN_SECONDS = 7200
 _COLLECTION = "dingtalk.tokens"
+
+
+def check_app(app_key: object, app_secret: object) -> None:
+    """Let the demo app in.
+
+    :raises DingTalkError: ``invalidClientIdOrSecret``
+    """
+    if not (_same(app_key, demo.DINGTALK_APP_KEY) and _same(app_secret, demo.DINGTALK_APP_SECRET)):
+        raise DingTalkError("invalidClientIdOrSecret", "无效的clientId或者clientSecret")
 
 
 class Tokens:
@@ -33,8 +42,7 @@ class Tokens:
 
         :raises DingTalkError: ``invalidClientIdOrSecret``
         """
-        if not (_same(app_key, demo.DINGTALK_APP_KEY) and _same(app_secret, demo.DINGTALK_APP_SECRET)):
-            raise DingTalkError("invalidClientIdOrSecret", "无效的clientId或者clientSecret")
+        check_app(app_key, app_secret)
         now = self._clock()
         token = next((token for token, ends in self._live.items() if ends > now), None)
         if token is None:

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from runtime.sandbox import demo
+from runtime.sandbox.dingtalk.gateway import NotDelivered
 from runtime.sandbox.dingtalk.push import CallbackProblem
 from runtime.sandbox.faults import KINDS, FaultSettings
 from runtime.sandbox.web.render import form_fields, render
@@ -87,11 +88,19 @@ class _Switches:
                     await world.dingtalk.push.save_address(form.get("url", "").strip())
                 case "push":
                     world.dingtalk.push.configure(
-                        {"drop": form.get("drop") == "on", "copies": int(form.get("copies") or 1)}
+                        {
+                            "mode": form.get("mode") or "http",
+                            "drop": form.get("drop") == "on",
+                            "copies": int(form.get("copies") or 1),
+                        }
                     )
+                case "stream-disconnect":
+                    await world.dingtalk.gateway.disconnect()
+                case "stream-cut":
+                    await world.dingtalk.gateway.cut()
                 case _:
                     return render(request, "missing.html", 404, what=request.url.path)
-        except (ValueError, CallbackProblem) as error:
+        except (ValueError, CallbackProblem, NotDelivered) as error:
             return self._page(request, str(error), 422)
         return RedirectResponse("/switches", 303)
 
@@ -105,6 +114,7 @@ class _Switches:
             met=self._world.faults.met,
             fault_names=FAULTS,
             subscription=push.subscription,
+            streams=len(self._world.dingtalk.gateway.connections),
             pushes=Counter(item.state for item in push.log()),
             problem=problem,
         )
