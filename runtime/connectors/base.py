@@ -349,7 +349,7 @@ class Connector(ABC, Generic[S]):
         """Where events come from, or None if these settings do not ask for a stream."""
         return None
 
-    #: Whether :meth:`event_stream` may return one.
+    #: Whether :meth:`event_stream` may return one: then a setting ``event_mode`` (``http`` or ``stream``) chooses.
     has_stream: ClassVar[bool] = False
 
     async def poll_event(self, instance_id: str, form: str) -> Event | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from runtime.connectors.registry import connector_kinds
+from studio.callbacks.addresses import http_flows
 from studio.callbacks.events import show_events
 from studio.callbacks.flows import show_flows
 from studio.callbacks.receiving import show_receiving
+from studio.callbacks.stream import way_of
 from studio.i18n import plain, t
 from studio.workspace import Workspace, explained, workspace
 
@@ -21,12 +23,14 @@ def show() -> None:
         space = workspace()
         alive = space.database.runtime_alive()
         mappings = [stored.mapping for stored in space.mappings.load_all()[0]]
-        _address_hint(space)
+        kinds = connector_kinds()
+        sending = [info for info in space.connections.list() if info.kind in kinds and kinds[info.kind].has_callback]
+        streaming = bool(sending) and all(way_of(info) == "stream" for info in sending)
+        if not streaming or http_flows(mappings):
+            _address_hint(space)
         receiving, arrived, calls = st.tabs(
             [t("callbacks.tab.receiving"), t("callbacks.tab.events"), t("callbacks.tab.flows")]
         )
-        kinds = connector_kinds()
-        sending = [info for info in space.connections.list() if info.kind in kinds and kinds[info.kind].has_callback]
         with receiving, explained():
             show_receiving(space, sending, mappings, alive)
         with arrived, explained():

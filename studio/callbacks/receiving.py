@@ -1,4 +1,4 @@
-"""Receiving events of one connection: its address, its keys, the filters to type in, and the self-test."""
+"""Receiving events of one connection: which way, its address, its keys, the filters to type in, and the self-test."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from runtime.connectors.registry import open_connector
 from runtime.mapping.models import Mapping
 from runtime.store.connections import ConnectionInfo
 from runtime.store.database import RuntimeInfo
-from studio.callbacks.addresses import Subscription, callback_address, reachable, subscriptions
+from studio.callbacks.addresses import callback_address, reachable, subscriptions
+from studio.callbacks.filters import show_filters
 from studio.callbacks.keys import new_aes_key, new_token
 from studio.callbacks.selftest import Verdict, check
+from studio.callbacks.stream import choose_way, show_stream
 from studio.connections.form import environment_name
-from studio.i18n import language, plain, t
+from studio.i18n import plain, t
 from studio.workspace import Workspace, explained
 
 __all__ = ["show_receiving"]
@@ -41,13 +43,17 @@ def show_receiving(
     if len(by_name) > 1:
         name = st.selectbox(t("callbacks.connection"), list(by_name), key="callbacks.connection")
     info = by_name[name]
+    waiting = subscriptions(mappings, name)
+    if choose_way(space, info) == "stream":
+        show_stream(space, info, waiting, alive)
+        return
     st.markdown(f"**{t('callbacks.step.keys', name=plain(name))}**")
     _keys(space, info)
     st.markdown(f"**{t('callbacks.step.console')}**")
     base = space.settings.public_url or (alive.url if alive else "")
     _console(base, name)
     st.markdown(f"**{t('callbacks.step.filters')}**")
-    _filters(subscriptions(mappings, name))
+    show_filters(waiting)
     st.markdown(f"**{t('callbacks.step.test')}**")
     _self_test(space, name, alive)
 
@@ -105,22 +111,6 @@ def _console(base: str, name: str) -> None:
     else:
         st.info(t("callbacks.no_address", path=plain(callback_address("", name))))
     st.markdown(t("callbacks.console_then"))
-
-
-def _filters(found: Sequence[Subscription]) -> None:
-    if not found:
-        st.info(t("callbacks.no_flow"))
-        return
-    for one in found:
-        title = t("callbacks.waits", mapping=plain(one.mapping), flow=plain(one.flow), form=plain(one.form or "*"))
-        st.caption(title if one.enabled else f"{title} · {t('callbacks.switched_off')}")
-        if one.error is not None:
-            st.error(plain(one.error.sentence(language())))
-        elif not one.form:
-            st.caption(t("callbacks.every_form"))
-    paths = dict.fromkeys(path for one in found for path in one.filters)
-    if paths:
-        st.code("\n".join(paths), language=None)
 
 
 def _self_test(space: Workspace, name: str, alive: RuntimeInfo | None) -> None:

@@ -301,6 +301,21 @@ async def test_callbacks_reject_what_is_not_theirs(connect: Open, kind: type[Con
                 connector.receive(request)
 
 
+async def test_a_stream_is_opened_only_where_the_settings_ask_for_one(
+    connect: Open, kind: type[Connector[Any]], free_port: int
+) -> None:
+    address = f"http://127.0.0.1:{free_port}"
+    assert connect(address).event_stream() is None
+    if not kind.has_stream:
+        return
+    stream = connect(address, retries=0, event_mode="stream").event_stream()
+    assert stream is not None
+    assert stream.pause > 0
+    with pytest.raises(RetryLater):
+        async with stream.open():
+            raise AssertionError("it opened")
+
+
 async def test_forms_are_offered_only_where_there_are_some(connect: Open, kind: type[Connector[Any]]) -> None:
     connector = connect("http://127.0.0.1:1", retries=0)
     with pytest.raises(IntegrationError if kind.has_forms else NotImplementedError):

@@ -47,6 +47,8 @@ class Weather:
     faults: Mapping[str, float] = field(default_factory=dict)
     #: DingTalk's subscription: ``copies``, ``scatter_s``, ``drop`` …
     push: Mapping[str, Any] = field(default_factory=dict)
+    #: Settings of the runtime's connection to DingTalk.
+    connection: Mapping[str, Any] = field(default_factory=dict)
     #: Events of the past that are pushed once more after each kill.
     echoes: int = 0
     #: Further settings of the runtime.

@@ -54,8 +54,16 @@ class Laboratory:
 
     @classmethod
     @contextmanager
-    def opened(cls, folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Self]:
-        """A laboratory with its sandbox running, in an empty folder."""
+    def opened(
+        cls,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        connection: Mapping[str, Any] | None = None,
+    ) -> Iterator[Self]:
+        """A laboratory with its sandbox running, in an empty folder.
+
+        :param connection: settings of the connection to DingTalk that are not as usual
+        """
         laboratory = cls(folder, environment or {})
         (folder / "mappings").mkdir(parents=True)
         (folder / "mappings" / _MAPPING.name).write_text(json.dumps(_quick_mapping()), encoding="utf-8")
@@ -64,7 +72,7 @@ class Laboratory:
         sandbox = laboratory._start(*options)
         try:
             laboratory._await_sandbox(sandbox)
-            laboratory._save_connections()
+            laboratory._save_connections(connection or {})
             yield laboratory
         finally:
             laboratory.kill()
@@ -178,8 +186,9 @@ class Laboratory:
                 return
         raise RuntimeError(f"the sandbox did not start:\n{self._log('sandbox')}")
 
-    def _save_connections(self) -> None:
+    def _save_connections(self, dingtalk: Mapping[str, Any]) -> None:
         documents = demo.connections(self.sandbox)
+        documents[demo.DINGTALK_CONNECTION] |= dingtalk
         for document in documents.values():
             document |= {"rate": 1000, "timeout": _TIMEOUT}
         file = self._folder / "connections.json"

@@ -42,6 +42,13 @@ WEATHERS: Final = {
             environment=_SWEEPING,
             points=tuple(point for point in FaultPoint if point not in _OF_CALLBACKS),
         ),
+        Weather(
+            name="stream",
+            faults=_FAULTS,
+            push={"mode": "stream", "copies": 2, "scatter_s": 1.0},
+            connection={"event_mode": "stream", "reconnect_after": 0.2},
+            echoes=2,
+        ),
     )
 }
 

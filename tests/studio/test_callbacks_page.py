@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -68,6 +69,23 @@ def serve(database: Database) -> Iterator[Callable[..., None]]:
     for process in running:
         process.terminate()
         process.wait(timeout=30)
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, database: Database) -> Iterator[None]:
+    """A DingTalk that the connection leads to."""
+    log = tmp_path / "sandbox.log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "runtime.cli", "--var", str(tmp_path / "sandbox"), "sandbox", "--port", "0"]
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    end = time.monotonic() + 60
+    while not (found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text("utf-8"))):
+        assert time.monotonic() < end, "the sandbox did not start"
+        time.sleep(0.05)
+    connections(database).save(NAME, demo.connections(found[0])[NAME])
+    yield
+    process.terminate()
+    process.wait(timeout=30)
 
 
 def connections(database: Database) -> ConnectionStore:
@@ -170,6 +188,54 @@ def test_a_runtime_with_other_keys_is_found_out(
     page = drawn()
     assert "DING_TOKEN" in said(page)
     assert "密钥不对" in said(click(page, "callbacks.test"))
+
+
+def choose_stream(page: AppTest) -> AppTest:
+    return checked(page.radio(key=f"callbacks.way.{NAME}").set_value("stream").run())
+
+
+def test_choosing_stream_mode_saves_it_and_asks_for_no_address(database: Database) -> None:
+    shutil.copy(ROOT / "mappings" / "purchase-request-dingtalk.json", Path(os.environ["B1_MAPPINGS"]))
+    page = choose_stream(drawn())
+    stored = connections(database).document(NAME)
+    assert stored["event_mode"] == "stream"
+    assert stored["app_secret"] == demo.DINGTALK_APP_SECRET
+    assert not page.warning
+    assert TEXT["callbacks.stream.console"] in said(page)
+    assert "Stream 模式推送" in said(page)
+    [filters] = codes(page)
+    assert f"/processCode/{demo.PROCESS_CODE}/type/finish" in filters
+    page = checked(page.radio(key=f"callbacks.way.{NAME}").set_value("http").run())
+    assert connections(database).document(NAME)["event_mode"] == "http"
+    assert "B1_PUBLIC_URL" in page.warning[0].value
+    connections(database).save(NAME, {**stored, "event_mode": "stream"})
+    # Another page changed it: what is stored counts.
+    assert page.run().radio(key=f"callbacks.way.{NAME}").value == "stream"
+
+
+def test_the_self_test_of_stream_mode_without_dingtalk_or_runtime(database: Database) -> None:
+    page = click(choose_stream(drawn()), "callbacks.test_stream")
+    assert "无法连接对方系统" in said(page)
+    assert not page.success
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_the_self_test_of_stream_mode(
+    database: Database, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = click(choose_stream(drawn()), "callbacks.test_stream")
+    assert "Stream 模式可用" in said(page)
+    assert TEXT["callbacks.verdict.not_running"] in said(page)
+    serve()
+    assert "运行时已连接，自 " in said(click(drawn(), "callbacks.test_stream"))
+    document = connections(database).document(NAME)
+    # Only the studio has the variable: the runtime cannot connect, and still was a moment ago.
+    connections(database).save(NAME, {**document, "app_secret": {"env": "DING_SECRET"}})
+    monkeypatch.setenv("DING_SECRET", demo.DINGTALK_APP_SECRET)
+    found = said(click(drawn(), "callbacks.test_stream"))
+    assert "Stream 模式可用" in found
+    assert "运行时还没有连上" in found
+    assert "DING_SECRET" in found
 
 
 def test_failed_events_are_told_and_tried_again(database: Database) -> None:

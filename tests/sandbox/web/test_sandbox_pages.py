@@ -191,4 +191,10 @@ async def test_switches(sandbox: Any, subscriber: Any) -> None:
     assert "success" in texts(refused.text, "problem")[0]
     await post("/switches/push", data={"drop": "on", "copies": "2"})
     assert (world.dingtalk.push.subscription.drop, world.dingtalk.push.subscription.copies) == (True, 2)
+    assert world.dingtalk.push.subscription.mode == "http"
+    await post("/switches/push", data={"mode": "stream"})
+    assert (world.dingtalk.push.subscription.mode, world.dingtalk.push.subscription.drop) == ("stream", False)
+    assert '<option value="stream" selected>' in await page(sandbox, "/switches")
+    assert (await post("/switches/push", data={"mode": "pigeon"})).status_code == 422
+    assert {(await post(f"/switches/stream-{end}")).status_code for end in ("disconnect", "cut")} == {303}
     assert (await post("/switches/nonsense")).status_code == 404
