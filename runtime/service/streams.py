@@ -72,7 +72,8 @@ class Streams:
                 try:
                     await self._look()
                 except RetryLater as error:
-                    log.warning("connections cannot be looked up", reason=error.sentence("en"))
+                    # The inbox says so already.
+                    log.debug("connections cannot be looked up", reason=error.sentence("en"))
                 await asyncio.sleep(_LOOK_EVERY)
         finally:
             await self._end(list(self._listeners))
@@ -110,7 +111,7 @@ class Streams:
                         return
                     pause = stream.pause
                     await self._follow(name, stream)
-                log.debug("event stream is opened anew, as the other system wishes", connection=name)
+                self._over(name)
                 if asyncio.get_running_loop().time() - began > pause:
                     continue
             except IntegrationError as error:
@@ -171,12 +172,19 @@ class Streams:
 
     def _up(self, name: str) -> None:
         state = self.states.get(name)
-        if state is None or not state.connected:
+        if state is None or state.failures:
             failures = state.failures if state else 0
             log.info("event stream is connected", connection=name, failed_attempts=failures)
         self.states[name] = fresh = StreamState(connected=True, since=utc_now())
         self._metrics.stream(name, connected=True, since=fresh.since)
         self._troubles.stream_restored(name)
+
+    def _over(self, name: str) -> None:
+        """The other system wishes a new connection: no trouble, but nothing comes in until it is there."""
+        log.debug("event stream is opened anew", connection=name)
+        state = self.states[name]
+        state.connected, state.since = False, utc_now()
+        self._metrics.stream(name, connected=False, since=state.since)
 
     def _down(self, name: str, error: IntegrationError, pause: float) -> float:
         """Note a failure; seconds until the next attempt."""

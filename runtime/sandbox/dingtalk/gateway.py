@@ -160,7 +160,7 @@ class Gateway:
             body = jsontext.loads(await request.body())
             check_app(body.get("clientId"), body.get("clientSecret"))
             wanted = [item.get("type") for item in body.get("subscriptions", [])]
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, TypeError):
             return DingTalkError("invalidParameter", "参数错误").response()
         except DingTalkError as error:
             return error.response()

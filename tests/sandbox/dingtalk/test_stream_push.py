@@ -78,6 +78,7 @@ async def push(sandbox: Any, state: str) -> dict[str, Any]:
         ({"subscriptions": []}, "invalidParameter"),
         ({"subscriptions": [{"type": "CALLBACK", "topic": "*"}]}, "invalidParameter"),
         ({"subscriptions": "EVENT"}, "invalidParameter"),
+        ({"subscriptions": None}, "invalidParameter"),
     ],
 )
 async def test_strangers_get_no_ticket(sandbox: Any, changes: dict[str, Any], code: str) -> None:
