@@ -98,7 +98,7 @@ class Lab:
             connections.save(name, document)
         self.connections = connections
         self.streams = Streams(
-            connections, Pool(self.oa), Intake(db, stored=lambda: None), self.metrics, Troubles(self.alerts)  # type: ignore[arg-type]
+            connections, Pool(self.oa), Intake(db, stored=lambda: None), self.metrics, Troubles(self.alerts)
         )  # fmt: skip
 
     async def send(self, text: str) -> None:
