@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import bench_acknowledge, bench_command, bench_mapping, bench_runtime
+from tests.benchmarks import bench_acknowledge, bench_automap, bench_command, bench_mapping, bench_runtime
 
 if __name__ == "__main__":
     bench_mapping.main()
+    bench_automap.main()
     bench_command.main()
     bench_runtime.main()
     bench_acknowledge.main()
