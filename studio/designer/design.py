@@ -12,6 +12,7 @@ from studio.designer import document as doc
 from studio.designer.desk import Desk, absorb, decode, mounted, rebased
 from studio.designer.document import Json, MapSite, QuerySite
 from studio.designer.links import Board, Place
+from studio.designer.suggestions import Suggestion
 
 __all__ = ["Design", "token"]
 
@@ -37,6 +38,8 @@ class Design:
     selected: Place | None = None
     #: Links that the browser sent and that were refused: (target, reason).
     refused: tuple[tuple[Place, str], ...] = ()
+    #: What auto-map proposes and nobody has refused; None when it was not asked.
+    suggestions: tuple[Suggestion, ...] | None = None
     #: Real rows of the source, for samples and the live form.
     rows: list[dict[str, Any]] = field(default_factory=list)
 
@@ -76,7 +79,7 @@ class Design:
 
     def choose(self, number: int) -> None:
         """Take another ``map`` step in hand."""
-        self.chosen, self.selected = number, None
+        self.chosen, self.selected, self.suggestions = number, None, None
         self._reread()
 
     def change(self, board: Board) -> None:
@@ -112,11 +115,13 @@ class Design:
     def set_query(self, changes: Mapping[str, Any]) -> None:
         """Change parameters of the query in hand."""
         if self.query is not None:
+            self.suggestions = None
             self.replace(doc.with_query(self.document, self.query, changes))
 
     def set_form(self, code: str, controls: Sequence[Control]) -> None:
         """Fill this form, and keep its snapshot."""
         if self.site is not None:
+            self.suggestions = None
             document = doc.with_form_code(self.document, self.site, code)
             self.replace(doc.with_controls(document, self.site, controls))
 

@@ -13,7 +13,7 @@ from runtime.mapping.forms import Control, ControlType
 from studio.designer.desk import Desk, encode
 from studio.designer.links import Board, Link, Place
 
-__all__ = ["Field", "Group", "notes", "payload", "source_groups", "target_groups"]
+__all__ = ["Field", "Group", "named_controls", "notes", "payload", "source_groups", "target_groups", "usual_only"]
 
 _SAMPLE: Final = 60
 Row = Mapping[str, Any]
@@ -25,6 +25,8 @@ class Field:
 
     name: str
     label: str = ""
+    #: The label that the system itself gives; ``label`` may come from the dictionary.
+    own_label: str = ""
     type: str = "text"
     #: A source's value in the first row that has one.
     sample: str = ""
@@ -54,12 +56,10 @@ def source_groups(
     board: Board,
     *,
     header_label: str,
-    everything: bool = False,
 ) -> list[Group]:
-    """Header and detail collections of an entity.
+    """Header and detail collections of an entity, with all their fields.
 
     :param fields: from the catalog; without it, what the rows and the links name is shown
-    :param everything: also fields without a value, a name in the dictionary or a link
     """
     linked = {item.source for item in board.links.values() if item.source is not None}
     groups: dict[str, dict[str, Field]] = {"": {}}
@@ -69,7 +69,7 @@ def source_groups(
         usual = bool(names) or field.custom or place in linked
         label = field.label or (names[0] if names else "")
         groups.setdefault(field.group, {})[field.name] = Field(
-            name=field.name, label=label, type=field.type, usual=usual
+            name=field.name, label=label, own_label=field.label, type=field.type, usual=usual
         )
     known = any(groups.values())
     _add_samples(entity, groups, rows)
@@ -79,10 +79,15 @@ def source_groups(
             names = field_names(entity, *place)
             group[place.name] = Field(name=place.name, label=names[0] if names else "", missing=known)
     return [
-        Group(name=name, label=_group_label(entity, name) or header_label, fields=shown)
+        Group(name=name, label=_group_label(entity, name) or header_label, fields=tuple(members.values()))
         for name, members in groups.items()
-        if (shown := tuple(field for field in members.values() if everything or field.usual)) or not name
     ]
+
+
+def usual_only(groups: Iterable[Group]) -> list[Group]:
+    """The groups without the fields that have neither a value, nor a name in the dictionary, nor a link."""
+    shorter = (replace(group, fields=tuple(field for field in group.fields if field.usual)) for group in groups)
+    return [group for group in shorter if group.fields or not group.name]
 
 
 def _group_label(entity: str, name: str) -> str:
@@ -121,9 +126,9 @@ def target_groups(controls: Sequence[Control], board: Board, *, header_label: st
     """The form's controls and its tables; without a snapshot, what the links name."""
     header: dict[str, Field] = {}
     tables: dict[str, dict[str, Field]] = {}
-    for name, control in _named(controls):
+    for name, control in named_controls(controls):
         if control.type is ControlType.TABLE:
-            tables[name] = {column: _target(column, child) for column, child in _named(control.children)}
+            tables[name] = {column: _target(column, child) for column, child in named_controls(control.children)}
         else:
             header[name] = _target(name, control)
     for target in board.links:
@@ -171,7 +176,8 @@ def _group(group: Group, keys: Sequence[str]) -> dict[str, Any]:
     return {"name": group.name, "label": group.label, "fields": fields}
 
 
-def _named(controls: Sequence[Control]) -> list[tuple[str, Control]]:
+def named_controls(controls: Sequence[Control]) -> list[tuple[str, Control]]:
+    """Each control with the name that the studio uses: its label, or its id where labels repeat."""
     labels = [control.label for control in controls]
     return [(c.label if c.label and labels.count(c.label) == 1 else c.id, c) for c in controls]
 

@@ -16,10 +16,10 @@ from runtime.mapping.models import MapSpec
 from runtime.mapping.transforms import TRANSFORMS
 from runtime.mapping.validation import check_form
 from studio.components.mapper import mount
-from studio.designer import link_panel, links_table, outside, session
+from studio.designer import link_panel, links_table, outside, session, suggestions_panel
 from studio.designer.design import Design
 from studio.designer.document import MapSite, value_at
-from studio.designer.fields import Group, notes, payload, source_groups, target_groups
+from studio.designer.fields import Group, notes, payload, source_groups, target_groups, usual_only
 from studio.designer.links import Link, Place
 from studio.designer.source_tab import entity_of, selected_fields
 from studio.i18n import catalogue, language, plain, t
@@ -62,9 +62,9 @@ def _board(design: Design, site: MapSite, view: str, everything: bool) -> None:
         st.rerun()
     entity, fields = _catalog(design)
     _refusals(design)
-    sources = source_groups(
-        entity, fields, design.rows, design.desk.board, header_label=t("fields.source_header"), everything=everything
-    )
+    found = source_groups(entity, fields, design.rows, design.desk.board, header_label=t("fields.source_header"))
+    suggestions_panel.show(design, entity, found)
+    sources = found if everything else usual_only(found)
     targets = target_groups(design.controls, design.desk.board, header_label=t("fields.target_header"))
     left, right = st.columns([9, 4], gap="medium")
     with left:

@@ -65,7 +65,7 @@ def board() -> None:
     texts = {
         key.removeprefix("mapper."): text for key, text in catalogue(language()).items() if key.startswith("mapper.")
     }
-    sources = source_groups("Drafts", fields(), [], design.desk.board, header_label="表头", everything=True)
+    sources = source_groups("Drafts", fields(), [], design.desk.board, header_label="表头")
     targets = target_groups(design.controls, design.desk.board, header_label="表单")
     marks = notes(design.desk.board, lambda item: str(item.value or item.through))
     data = payload(design.desk, sources, targets, marks=marks, texts=texts, height=520)

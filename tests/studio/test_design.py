@@ -9,7 +9,7 @@ from runtime.connectors.base import SourceField
 from runtime.mapping.forms import Control
 from studio.designer.design import Design
 from studio.designer.drafts import Drafts
-from studio.designer.fields import notes, payload, source_groups, target_groups
+from studio.designer.fields import notes, payload, source_groups, target_groups, usual_only
 from studio.designer.links import Link, Place, link, set_value
 
 TITLE = Place("", "标题")
@@ -105,7 +105,7 @@ def test_the_component_gets_the_same_data_after_a_drag() -> None:
 
     def data() -> dict[str, Any]:
         board = design.desk.board
-        sources = source_groups("Items", fields, [], board, header_label="h", everything=True)
+        sources = source_groups("Items", fields, [], board, header_label="h")
         controls = [Control(id="t1", label="标题"), Control(id="t2", label="编号")]
         targets = target_groups(controls, board, header_label="f")
         return payload(
@@ -128,7 +128,9 @@ def test_source_groups_show_labels_samples_and_what_has_vanished() -> None:
         SourceField(name="Quantity", type="decimal", group="Lines"),
     ]
     rows = [{"ItemCode": None, "Lines": [{"Quantity": None}]}, {"ItemCode": "A" * 99, "Lines": [{"Quantity": 5}]}]
-    header, lines = source_groups("Items", fields, rows, design.desk.board, header_label="表头")
+    found = source_groups("Items", fields, rows, design.desk.board, header_label="表头")
+    assert "Unused" in [field.name for field in found[0].fields]
+    header, lines = usual_only(found)
     assert [(field.name, field.label) for field in header.fields] == [("ItemCode", "物料编号"), ("Name", "")]
     assert header.fields[0].sample == "A" * 59 + "…"
     assert header.fields[1].missing

@@ -245,3 +245,26 @@ def test_a_detail_field_chosen_in_the_panel_gets_an_aggregate() -> None:
     next(item for item in page.selectbox if str(item.key).endswith("-aggregate")).select("join").run()
     assert spec_in(page)["fields"][0]["through"] == ["join"]
     assert any("、" in code.value for code in page.code)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_auto_map_proposes_and_the_person_decides() -> None:
+    page = click(opened("target"), "fetch-form")
+    page.segmented_control(key="designer_tab").set_value("fields").run()
+    page = click(page, "automap")
+    assert spec_in(page).get("fields", []) == []
+    assert any("请购人员" in item.value and "RequesterName" in item.value for item in page.markdown)
+    assert any("B1 字典" in item.value for item in page.markdown)
+    page = click(page, "automap--备注-refuse")
+    page = click(page, "automap-物料表-品号-accept")
+    table = spec_in(page)["tables"]
+    assert table == [{"to": "物料表", "from": "DocumentLines", "fields": [{"to": "品号", "from": "ItemCode"}]}]
+    page = click(page, "automap_all")
+    fields = {field["to"]: field["from"] for field in spec_in(page)["fields"]}
+    assert fields["请购人员"] == "RequesterName"
+    assert fields["单据日期"] == "DocDate"
+    assert "备注" not in fields
+    page.segmented_control(key="fields_view").set_value("table").run()
+    page = click(page, "table_undo")
+    assert spec_in(page).get("fields", []) == []
+    assert len(spec_in(page)["tables"][0]["fields"]) == 1

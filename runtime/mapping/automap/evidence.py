@@ -168,9 +168,9 @@ class Index:
 
 
 def _names(source: Source) -> Iterator[_Name]:
-    entry = find_column(source.table, source.column or source.name) if source.table else None
-    if entry is None and source.entity:
-        entry = find_property(source.entity, source.group, source.name)
+    entry = find_property(source.entity, source.group, source.name)
+    if entry is None:
+        entry = find_column(source.table, source.column or source.name)
     short = source.name[2:] if source.name[:2].upper() == "U_" else ""
     named = [(source.name, _NAME, 0.0, "name"), (short, _LABEL, 0.0, "name"), (source.label, _LABEL, 0.0, "label")]
     if entry is not None:
