@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from runtime import jsontext
 from runtime.connectors.base import SourceField
-from runtime.mapping.dictionary import field_names
+from runtime.mapping.dictionary import field_names, find_property
 from runtime.mapping.forms import Control, ControlType
 from studio.designer.desk import Desk, encode
 from studio.designer.links import Board, Link, Place
@@ -16,6 +16,8 @@ from studio.designer.links import Board, Link, Place
 __all__ = ["Field", "Group", "named_controls", "notes", "payload", "source_groups", "target_groups", "usual_only"]
 
 _SAMPLE: Final = 60
+#: So many fields of a group are usual, even when no row has a value for them.
+_USUAL: Final = 30
 Row = Mapping[str, Any]
 
 
@@ -65,19 +67,19 @@ def source_groups(
     groups: dict[str, dict[str, Field]] = {"": {}}
     for field in fields:
         place = Place(field.group, field.name)
-        names = field_names(entity, *place)
-        usual = bool(names) or field.custom or place in linked
-        label = field.label or (names[0] if names else "")
+        known = find_property(entity, *place)
+        usual = field.custom or place in linked or (known is not None and known.rank < _USUAL)
+        label = field.label or (known.names[0] if known else "")
         groups.setdefault(field.group, {})[field.name] = Field(
             name=field.name, label=label, own_label=field.label, type=field.type, usual=usual
         )
-    known = any(groups.values())
+    catalogued = any(groups.values())
     _add_samples(entity, groups, rows)
     for place in sorted(linked):
         group = groups.setdefault(place.group, {})
         if place.name not in group:
             names = field_names(entity, *place)
-            group[place.name] = Field(name=place.name, label=names[0] if names else "", missing=known)
+            group[place.name] = Field(name=place.name, label=names[0] if names else "", missing=catalogued)
     return [
         Group(name=name, label=_group_label(entity, name) or header_label, fields=tuple(members.values()))
         for name, members in groups.items()
@@ -85,7 +87,7 @@ def source_groups(
 
 
 def usual_only(groups: Iterable[Group]) -> list[Group]:
-    """The groups without the fields that have neither a value, nor a name in the dictionary, nor a link."""
+    """The groups without the fields that have no value and no link, and that are seldom used."""
     shorter = (replace(group, fields=tuple(field for field in group.fields if field.usual)) for group in groups)
     return [group for group in shorter if group.fields or not group.name]
 

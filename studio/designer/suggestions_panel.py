@@ -61,17 +61,17 @@ def _head(design: Design, waiting: Sequence[Suggestion]) -> int:
 
 
 def _proposal(design: Design, item: Suggestion, sources: Sequence[Group], *, sure: bool) -> None:
-    key = "-".join(("automap", *item.target))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    key = "/".join(("automap", *item.target))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}/row"):
         target = " / ".join(filter(None, item.target))
         reason = item.zh if language() == "zh-CN" else item.en
         colour = "green" if sure else "orange"
         text = f"**{plain(target)}** ← {plain(_source_name(item.source, sources))}"
         share = f":{colour}-badge[{item.confidence:.0%}]"
         st.markdown(f"{text} {share}  \n:small[:gray[{plain(reason)}]]", width="stretch")
-        if st.button("", icon=":material/check:", help=t("automap.accept"), key=f"{key}-accept"):
+        if st.button("", icon=":material/check:", help=t("automap.accept"), key=f"{key}/accept"):
             _accept(design, [item])
-        if st.button("", icon=":material/block:", help=t("automap.refuse"), type="tertiary", key=f"{key}-refuse"):
+        if st.button("", icon=":material/block:", help=t("automap.refuse"), type="tertiary", key=f"{key}/refuse"):
             design.suggestions = tuple(other for other in design.suggestions or () if other != item)
             st.rerun()
 

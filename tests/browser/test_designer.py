@@ -238,3 +238,36 @@ def test_a_file_changed_by_somebody_else_is_not_overwritten(page: Page, desk: De
     page.get_by_role("button", name="保存").click()
     expect(page.get_by_text("文件在打开之后被别人改过")).to_be_visible()
     assert json.loads(path.read_text("utf-8")) == other
+
+
+def test_auto_map_draws_only_what_is_accepted_and_undo_takes_it_back(page: Page, desk: Desk) -> None:
+    new_mapping(page, desk, "mapped-by-proposal")
+    fetch_form(page)
+    open_fields(page)
+    drag(page, source(page, "TaxDate"), target(page, "单据日期"))
+    page.get_by_role("button", name="自动匹配").click()
+    panel = page.locator(".st-key-automap-panel")
+    expect(panel).to_contain_text("B1 字典")
+    expect(panel).not_to_contain_text("单据日期")
+    assert page.locator('g[data-test="link"]').count() == 1
+    row = panel.locator('[class*="-row"]').filter(has_text="RequesterName")
+    row.get_by_role("button", name="check").click()
+    expect(line(page, "请购人员")).to_have_count(1)
+    idle(page)
+    panel.locator(".st-key-automap_all button").click()
+    expect(line(page, "品号", TABLE)).to_have_count(1)
+    idle(page)
+    filled = page.locator('g[data-test="link"]').count()
+    assert filled > 5
+    page.locator('[data-test="source-tree"]').focus()
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    expect(line(page, "请购人员")).to_have_count(0)
+    expect(line(page, "单据日期")).to_have_count(1)
+    expect(row).to_be_visible()
+    page.get_by_role("button", name="保存").click()
+    idle(page)
+    draft = desk.folder / "var" / "studio" / "drafts" / "mapped-by-proposal.json"
+    spec = step_of(json.loads(draft.read_text("utf-8"))["document"])
+    assert [(field["to"], field["from"]) for field in spec["fields"]] == [("单据日期", "TaxDate")]
+    assert not spec.get("tables")

@@ -255,8 +255,8 @@ def test_auto_map_proposes_and_the_person_decides() -> None:
     assert spec_in(page).get("fields", []) == []
     assert any("请购人员" in item.value and "RequesterName" in item.value for item in page.markdown)
     assert any("B1 字典" in item.value for item in page.markdown)
-    page = click(page, "automap--备注-refuse")
-    page = click(page, "automap-物料表-品号-accept")
+    page = click(page, "automap//备注/refuse")
+    page = click(page, "automap/物料表/品号/accept")
     table = spec_in(page)["tables"]
     assert table == [{"to": "物料表", "from": "DocumentLines", "fields": [{"to": "品号", "from": "ItemCode"}]}]
     page = click(page, "automap_all")

@@ -13,8 +13,8 @@ __all__ = ["Proposal", "Source", "Target"]
 class Source:
     """A field that can be read.
 
-    The dictionary is asked by ``entity``, ``group`` and ``name`` (Service Layer), then by ``table`` and ``column`` where
-    the field is a column of a statement; ``name`` is then the name under which the statement answers it.
+    The dictionary is asked by ``entity``, ``group`` and ``name`` (Service Layer), then by ``table`` and ``column``
+    where the field is a column of a statement; ``name`` is then the name under which the statement answers it.
     """
 
     name: str
