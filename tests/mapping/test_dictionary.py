@@ -89,11 +89,28 @@ def test_columns_of_statements_are_known(table: str, column: str, name: str, usu
     assert (found.property, found.names[0]) == (name, usual)
 
 
+@pytest.mark.parametrize(
+    ("entity", "group", "name", "label"),
+    [
+        ("Drafts", "", "RequesterName", "请购人员"),
+        ("PurchaseRequests", "", "DocDueDate", "有效期"),
+        ("Drafts", "DocumentLines", "ItemCode", "品号"),
+        ("Drafts", "DocumentLines", "FreeText", "请购原因"),
+        ("Items", "", "ItemCode", "物料编号"),
+        ("ProductionOrders", "ProductionOrderLines", "ItemNo", "组件编号"),
+        ("Drafts", "", "DocumentLines", "单据行"),
+    ],
+)
+def test_the_usual_name_comes_first(entity: str, group: str, name: str, label: str) -> None:
+    assert field_names(entity, group, name)[0] == label
+
+
 def test_what_is_not_there_is_not_known() -> None:
     assert find_column("ODRF", "NoSuchColumn") is None
     assert find_column("NOSUCH", "DocDate") is None
     assert find_property("Orders", "DocumentLines", "CardCode") is None
     assert known_fields("NoSuchSet", "NoSuchLines") == ()
+    assert field_names("Drafts", "", "U_Nobody") == ()
 
 
 def test_a_document_s_own_names_come_before_those_of_every_document() -> None:

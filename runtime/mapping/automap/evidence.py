@@ -204,7 +204,7 @@ def _by_letters(name: _Name, spelling: str, words: str, letters: str, cost: floa
 
 def _head_confidence(wanted: Meaning, name: Meaning) -> float:
     """How sure two names with the same head are the same; 0 when what they add is at odds."""
-    if wanted.acts and name.acts and wanted.acts != name.acts:
+    if wanted.vague or (wanted.acts and name.acts and wanted.acts != name.acts):
         return 0.0
     if wanted.ending and name.ending and wanted.ending != name.ending:
         return 0.0

@@ -46,9 +46,15 @@ class Meaning:
     ending: str
 
     @property
+    def vague(self) -> bool:
+        """Whether the head alone says too little to be compared."""
+        return len(self.head) == 1 and self.head[0] in _lexicon().vague
+
+    @property
     def without_subject(self) -> tuple[str, ...]:
         """The head without whom it is about; empty when it says nothing of that, or nothing else."""
-        return self.head[1:] if self.head[0] in _lexicon().subjects else ()
+        rest = self.head[1:] if self.head[0] in _lexicon().subjects else ()
+        return () if len(rest) == 1 and rest[0] in _lexicon().vague else rest
 
 
 def meaning(text: str) -> Meaning:
@@ -112,6 +118,7 @@ class _Lexicon:
     plain: frozenset[str]
     subjects: frozenset[str]
     endings: frozenset[str]
+    vague: frozenset[str]
     #: Characters of the longest word
     longest: int
 
@@ -125,7 +132,7 @@ def _lexicon() -> _Lexicon:
         for word in group:
             stands_for.setdefault(word, group[0])
             members.setdefault(word, group)
-    kinds: dict[str, set[str]] = {"act": set(), "plain": set(), "subject": set(), "ending": set()}
+    kinds: dict[str, set[str]] = {"act": set(), "plain": set(), "subject": set(), "ending": set(), "vague": set()}
     for line in _lines("modifiers.txt"):
         kind, *listed = line.split()
         kinds[kind].update(stands_for.setdefault(word, word) for word in listed)
@@ -136,6 +143,7 @@ def _lexicon() -> _Lexicon:
         plain=frozenset(kinds["plain"]),
         subjects=frozenset(kinds["subject"]),
         endings=frozenset(kinds["ending"]),
+        vague=frozenset(kinds["vague"]),
         longest=max(map(len, stands_for)),
     )
 
