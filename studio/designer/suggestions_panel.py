@@ -32,32 +32,34 @@ def show(design: Design, entity: str, sources: Sequence[Group]) -> None:
             st.rerun()
         return
     waiting = open_suggestions(design.suggestions, design.desk.board)
+    shown = waiting[:_SHOWN]
     with st.container(border=True, key="automap-panel"):
-        least = _head(design, waiting)
-        with st.container(height=_HEIGHT if len(waiting) > 4 else "content", border=False, gap="xsmall"):
-            for item in waiting[:_SHOWN]:
-                _proposal(design, item, sources, sure=item.confidence * 100 >= least)
-        if len(waiting) > _SHOWN:
-            st.caption(t("automap.more", count=len(waiting) - _SHOWN))
+        least = _head(design, len(waiting), shown)
+        with st.container(height=_HEIGHT if len(shown) > 4 else "content", border=False, gap="xsmall"):
+            for item in shown:
+                _proposal(design, item, sources, sure=item.confidence >= least)
+        if len(waiting) > len(shown):
+            st.caption(t("automap.more", count=len(waiting) - len(shown)))
 
 
-def _head(design: Design, waiting: Sequence[Suggestion]) -> int:
+def _head(design: Design, count: int, shown: Sequence[Suggestion]) -> float:
+    """The bar above the proposals, and the confidence chosen there; what is not shown is not accepted either."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        text = t("automap.count", count=len(waiting)) if waiting else t("automap.none")
+        text = t("automap.count", count=count) if count else t("automap.none")
         st.markdown(f"**{text}**", width="stretch")
         least = _LEAST
-        if waiting:
+        if shown:
             least = st.slider(
                 t("automap.least"), 60, 100, _LEAST, 5, format="%d%%", width=200, key=f"automap_least_{design.desk.doc}"
             )
-            sure = [item for item in waiting if item.confidence * 100 >= least]
+            sure = [item for item in shown if item.confidence >= least / 100]
             label = t("automap.accept_all", count=len(sure))
             if st.button(label, type="primary", icon=":material/done_all:", disabled=not sure, key="automap_all"):
                 _accept(design, sure)
         if st.button(t("automap.close"), icon=":material/close:", type="tertiary", key="automap_close"):
             design.suggestions = None
             st.rerun()
-    return least
+    return least / 100
 
 
 def _proposal(design: Design, item: Suggestion, sources: Sequence[Group], *, sure: bool) -> None:
