@@ -71,8 +71,7 @@ async def _examine(workspace: Workspace, stored: list[StoredMapping]) -> list[tu
     from runtime.engine.pool import ConnectorPool
     from runtime.mapping.check import check_mapping
 
-    settings = workspace.settings
-    if not settings.state and not (settings.var / "state.db").exists():
+    if not workspace.has_state:
         say("还没有状态数据库，不检查连接 · There is no state database yet: connections are not checked")
         return [(item.mapping.id, problem) for item in stored for problem in check_mapping(item.mapping, None)]
     found: list[tuple[str, Problem]] = []

@@ -28,7 +28,7 @@ def list_templates() -> None:
 
     rows = []
     for template in gallery():
-        roles = ", ".join(f"{role}={kind}" for role, kind in template.connections.items())
+        roles = ", ".join(f"{role}={'|'.join(kinds)}" for role, kinds in template.connections.items())
         names = ", ".join(
             setting.name + ("*" if setting.required and setting.default is None else "")
             for setting in template.settings
@@ -49,7 +49,11 @@ def new(
     ] = None,
     connections: Annotated[
         list[str] | None,
-        typer.Option("--connection", help="角色的连接，可重复 · Connection of a role, repeatable", metavar="ROLE=NAME"),
+        typer.Option(
+            "--connection",
+            help="角色的连接，可重复；动态连接写成 JSON · Connection of a role, repeatable; a dynamic one as JSON",
+            metavar="ROLE=NAME",
+        ),
     ] = None,
 ) -> None:
     """从模板新建一个映射，保存到映射目录 · Create a mapping from a template, in the folder of mappings."""
@@ -61,8 +65,9 @@ def new(
         chosen,
         id=mapping_id,
         title=title,
-        connections=_pairs(connections, "--connection"),
+        connections={role: _connection(name) for role, name in _pairs(connections, "--connection").items()},
         settings=_pairs(settings, "--set"),
+        kinds={info.name: info.kind for info in workspace.connections.list()} if workspace.has_state else None,
     )
     _refuse_to_replace(workspace, mapping_id)
     stored = workspace.folder.save(mapping, expected=None)
@@ -89,6 +94,13 @@ def _refuse_to_replace(workspace: Workspace, mapping_id: str) -> None:
         raise BadMapping(
             "已有同名的映射，请换一个 id", "A mapping of this id exists already; choose another one", where=mapping_id
         )
+
+
+def _connection(text: str) -> Any:
+    """The name of a connection; written as a JSON object, how one is chosen at run time."""
+    from runtime.mapping.document import parse_json
+
+    return parse_json(text.encode(), "--connection") if text.lstrip().startswith("{") else text
 
 
 def _pairs(texts: list[str] | None, option: str) -> dict[str, Any]:

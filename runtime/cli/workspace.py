@@ -60,6 +60,11 @@ class Workspace:
         self._opened.callback(database.close)
         return database
 
+    @property
+    def has_state(self) -> bool:
+        """Whether there is a state database, or one is named; a command that only looks makes none."""
+        return bool(self.settings.state) or (self.settings.var / "state.db").exists()
+
     @cached_property
     def vault(self) -> Vault:
         """What seals the secrets.

@@ -8,6 +8,7 @@ from runtime.connectors.base import Action, Connector
 from runtime.engine.pool import Lease
 from runtime.errors import BadMapping, IntegrationError
 from runtime.mapping.check import ActionShape, check_mapping
+from runtime.mapping.choosing import names_of
 from runtime.mapping.models import Mapping
 from runtime.mapping.problems import Problem
 
@@ -21,14 +22,27 @@ async def check_with_connections(mapping: Mapping, pool: Lease) -> list[Problem]
     """
     shapes: dict[str, dict[str, ActionShape]] = {}
     problems: list[Problem] = []
-    for role, name in mapping.connections.items():
-        try:
-            connector: Connector[Any] = await pool.get(name)
-        except IntegrationError as error:
-            where = f"connections.{role} ({error.where or name})"
-            problems.append(Problem("error", where, error.zh, error.en))
-        else:
-            shapes[role] = {action.name: _shape(action) for action in connector.actions.values()}
+    for role in mapping.connections:
+        kinds: dict[str, str] = {}
+        for name in names_of(mapping, role):
+            try:
+                connector: Connector[Any] = await pool.get(name)
+            except IntegrationError as error:
+                where = f"connections.{role} ({error.where or name})"
+                problems.append(Problem("error", where, error.zh, error.en))
+            else:
+                kinds[connector.kind] = name
+                shapes[role] = {action.name: _shape(action) for action in connector.actions.values()}
+        if len(kinds) > 1:
+            told = ", ".join(f"{name} = {kind}" for kind, name in kinds.items())
+            problems.append(
+                Problem(
+                    "error",
+                    f"connections.{role}.among",
+                    f"供选择的连接必须是同一种（{told}）",
+                    f"The connections to choose from must be of one kind ({told})",
+                )
+            )
     return [*problems, *check_mapping(mapping, None if problems else shapes)]
 
 

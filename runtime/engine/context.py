@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Awaitable, Callable
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +17,7 @@ from runtime.engine.pool import Lease
 from runtime.engine.records import StepRecord, StepRecords
 from runtime.engine.request import RunRequest
 from runtime.errors import BadMapping, IntegrationError
+from runtime.mapping.choosing import choices, choose_connections
 from runtime.mapping.mapper import MappedForm, Mapper
 from runtime.mapping.models import Mapping, Response
 
@@ -36,6 +38,7 @@ __all__ = [
     "StepFunction",
     "Stopped",
     "Stream",
+    "choice_scope",
 ]
 
 #: Variables by name; a frame's own, changed in place by ``set`` and by results.
@@ -177,7 +180,10 @@ class Outcome:
 
 
 class Run:
-    """One run of a flow."""
+    """One run of a flow.
+
+    :raises MappingFailed: a connection is to be chosen, and what is asked for is not in the list
+    """
 
     def __init__(
         self,
@@ -195,11 +201,17 @@ class Run:
         self.run_id = run_id
         self.request = request
         self.performer = performer
+        #: Role → name of the connection that plays it, from the first step to the last.
+        self.connections = choose_connections(
+            mapping, flow, choice_scope(mapping, input=request.input, request=request.request)
+        )
         self.total = self.done = self.failed = self.skipped = self.unknown = 0
         #: Asked to stop, by the caller or by :attr:`fault`.
         self.stopping = False
         #: What stopped the run although only one document met it: the set-up is wrong for all of them.
         self.fault: IntegrationError | None = None
+        #: What the first document that failed met.
+        self.problem: IntegrationError | None = None
         #: Why no further document is taken up; those in progress go on to their end.
         self.closed: IntegrationError | None = None
         #: The first document that was skipped with a warning, and how many were.
@@ -222,6 +234,7 @@ class Run:
             "now": datetime.now(zone),
             "run_id": self.run_id,
             "input": dict(self.request.input),
+            "choices": choices(self.mapping),
         }
         if self.request.event is not None:
             start["event"] = _event_variable(self.request.event, document, zone)
@@ -234,7 +247,7 @@ class Run:
 
         :raises BadMapping: the mapping gives the role no connection
         """
-        name = self.mapping.connections.get(role)
+        name = self.connections.get(role)
         if not name:
             raise BadMapping(
                 f"映射没有为角色 {role} 指定连接",
@@ -301,6 +314,12 @@ class Frame:
         for name, value in changes.items():
             setattr(frame, name, value)
         return frame
+
+
+def choice_scope(mapping: Mapping, *, input: AnyMapping[str, Any], request: AnyMapping[str, Any] | None) -> Variables:
+    """The variables that the choice of a connection may depend on."""
+    scope: Variables = {"settings": mapping.settings, "input": dict(input)}
+    return scope if request is None else {**scope, "request": dict(request)}
 
 
 def _event_variable(event: Event, document: Any, zone: ZoneInfo) -> Variables:

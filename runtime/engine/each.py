@@ -163,6 +163,7 @@ class Each:
                 run.fail(error)
         elapsed = round((time.perf_counter() - clock) * 1000)
         run.closed = await run.breaker.judge(frame.records, error) or run.closed
+        run.problem = run.problem or error
         run.count(state)
         run.performer.close(
             frame,

@@ -235,7 +235,13 @@ class Engine:
             outcome, found = event.outcome.value, delivery.id
             await self._db.awrite(lambda connection: record_outcome(connection, found, outcome))
         return await self._finish(
-            run.run_id, state, Counts(**run.counts()), error=error, note=note, response=frame.answer.response
+            run.run_id,
+            state,
+            Counts(**run.counts()),
+            error=error,
+            problem=run.problem,
+            note=note,
+            response=frame.answer.response,
         )
 
     async def _delivery_of(self, run: Run) -> Delivery | None:
@@ -252,6 +258,7 @@ class Engine:
         counts: Counts,
         *,
         error: IntegrationError | None = None,
+        problem: IntegrationError | None = None,
         note: str = "",
         response: Any = None,
     ) -> RunSummary:
@@ -259,7 +266,9 @@ class Engine:
         await self._db.awrite(
             lambda connection: finish_run(connection, run_id, state=state, counts=numbers, error=error, note=note)
         )
-        return RunSummary(run_id=run_id, state=state, error=error, note=note, response=response, **numbers)
+        return RunSummary(
+            run_id=run_id, state=state, error=error, problem=problem, note=note, response=response, **numbers
+        )
 
 
 def find_flow(compiled: Compiled, mapping: Mapping, flow: str) -> CompiledFlow:

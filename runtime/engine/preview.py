@@ -123,15 +123,17 @@ async def preview(
     steps = StepRecords()
     async with pool.lease() as lease:
         performer = _Preview(collected, Lookup(ledger) if ledger is not None else None)
-        run = Run(mapping, flow, run_id=PLACEHOLDER, request=asked, lease=lease, performer=performer)
-        frame = Frame(run=run, prefix="", records=steps, answer=answer)
+        run: Run | None = None
         note = ""
         try:
-            await find_flow(compile_mapping(mapping), mapping, flow).run(frame, run.variables())
+            compiled = find_flow(compile_mapping(mapping), mapping, flow)
+            run = Run(mapping, flow, run_id=PLACEHOLDER, request=asked, lease=lease, performer=performer)
+            frame = Frame(run=run, prefix="", records=steps, answer=answer)
+            await compiled.run(frame, run.variables())
         except Stopped as stopped:
             note = stopped.reason
         except Interrupted:
-            error = run.fault
+            error = run.fault if run is not None else None
         except Exception as raised:
             error = raised if isinstance(raised, IntegrationError) else unexpected(raised, mapping.id)
         outside = performer.outside

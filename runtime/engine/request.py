@@ -71,6 +71,8 @@ class RunSummary(Counts):
     run_id: str
     state: Literal["succeeded", "partial", "failed", "stopped"]
     error: IntegrationError | None = None
+    #: What the first document that failed met.
+    problem: IntegrationError | None = None
     #: Why the flow stopped early, if it did so on purpose.
     note: str = ""
     #: The answer of an HTTP flow; its status is a number.

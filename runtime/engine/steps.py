@@ -14,8 +14,10 @@ from runtime.mapping.models import Response
 
 __all__ = [
     "CompiledFlow",
+    "answer_of",
     "call_flow",
     "choose",
+    "error_variable",
     "fill",
     "repeat",
     "respond",
@@ -31,7 +33,7 @@ Value = Callable[[Scope], Any]
 #: Flows inside flows inside flows …
 DEPTH_LIMIT = 8
 #: What a sub-flow sees of the flow that runs it.
-_COMMON = ("settings", "now", "run_id", "event", "request")
+_COMMON = ("settings", "now", "run_id", "choices", "event", "request")
 
 
 class _Variable(list[Any]):
@@ -182,15 +184,34 @@ def try_and_catch(place: str, body: StepFunction, catch: StepFunction) -> StepFu
             with frame.records.begin(frame.prefix + place, "try") as record:
                 record.note = "catch"
                 record.error = error
-            scope["error"] = {
-                "message": error.sentence("zh-CN"),
-                "code": error.code,
-                "remote": error.remote,
-                "where": error.where,
-            }
+            scope["error"] = error_variable(error)
             await catch(frame, scope)
 
     return run
+
+
+def error_variable(error: IntegrationError) -> Variables:
+    """The variable ``error``, of a ``catch`` and of an HTTP flow's ``on_error``."""
+    return {
+        "message": error.sentence("zh-CN"),
+        "code": error.code,
+        "remote": error.remote,
+        "where": error.where,
+    }
+
+
+def answer_of(status: Any, body: Any, headers: Mapping[str, Any], where: str) -> Response:
+    """An answer whose expressions are worked out.
+
+    :raises MappingFailed: the status is no number
+    """
+    try:
+        number = int(status)
+    except (TypeError, ValueError) as error:
+        raise MappingFailed(
+            f"应答状态 {status!r} 不是数字", f"The status {status!r} is no number", where=where
+        ) from error
+    return Response(status=number, body=body, headers={key: str(value) for key, value in headers.items()})
 
 
 def call_flow(
@@ -228,16 +249,9 @@ def respond(place: str, status: Value, body: Value, headers: Value) -> StepFunct
 
     async def run(frame: Frame, scope: Variables) -> None:
         with frame.records.begin(frame.prefix + place, "respond") as record:
-            given = status(scope)
-            try:
-                number = int(given)
-            except (TypeError, ValueError) as error:
-                raise MappingFailed(
-                    f"应答状态 {given!r} 不是数字", f"The status {given!r} is no number", where=frame.prefix + place
-                ) from error
-            sent = {key: str(value) for key, value in headers(scope).items()}
-            frame.answer.response = Response(status=number, body=body(scope), headers=sent)
-            record.output = frame.answer.response.body
+            response = answer_of(status(scope), body(scope), headers(scope), frame.prefix + place)
+            frame.answer.response = response
+            record.output = response.body
 
     return run
 

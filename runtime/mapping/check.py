@@ -8,14 +8,15 @@ from collections.abc import Mapping as AnyMapping
 from runtime.errors import IntegrationError
 from runtime.mapping.cases import check_cases
 from runtime.mapping.check_steps import ActionShape, Call, StepCheck, SubFlow
+from runtime.mapping.choosing import roles_used
 from runtime.mapping.expressions import compile_value
-from runtime.mapping.models import Flow, Mapping, Trigger
+from runtime.mapping.models import DynamicConnection, Flow, Mapping, Trigger
 from runtime.mapping.problems import Failure, Problem
 from runtime.mapping.schedules import check_schedule
 
 __all__ = ["ActionShape", "Failure", "Problem", "check_mapping"]
 
-_ALWAYS = frozenset(("settings", "now", "run_id", "input"))
+_ALWAYS = frozenset(("settings", "now", "run_id", "choices", "input"))
 
 
 def check_mapping(
@@ -38,6 +39,7 @@ def check_mapping(
         calls += steps.calls
         runs += steps.runs
     problems += _cycles(runs)
+    problems += _dynamic_connections(mapping, runs)
     problems += _unkeyed_creates(mapping, calls, runs)
     problems += _shared_triggers(mapping)
     # Cases run the mapping: a mapping that is wrong would only repeat its errors.
@@ -66,7 +68,59 @@ def _check_trigger(mapping: Mapping, trigger: Trigger, where: str) -> Iterator[P
         steps.value(trigger.event.form, frozenset(("settings",)), f"{where}.event.form")
     if trigger.http is not None:
         steps.value(trigger.http.key, frozenset(("settings", "request")), f"{where}.http.key")
+        if trigger.http.on_error is not None:
+            known = frozenset(("settings", "request", "error"))
+            steps.value(trigger.http.on_error.model_dump(), known, f"{where}.http.on_error")
     yield from steps.problems
+
+
+def _dynamic_connections(mapping: Mapping, runs: list[SubFlow]) -> Iterator[Problem]:
+    """A choice that cannot be worked out when the flow begins, or that decides whose events are meant."""
+    dynamic = {role: found for role, found in mapping.connections.items() if isinstance(found, DynamicConnection)}
+    for role, found in dynamic.items():
+        # Its expression alone: settings that do not exist, text that does not compile.
+        steps = StepCheck(mapping, None, "")
+        steps.value(found.choose, frozenset(("settings", "request", "input")), f"connections.{role}.choose")
+        yield from steps.problems
+    run_by_others = {run.target for run in runs}
+    for name, flow in mapping.flows.items():
+        event = flow.trigger.event
+        if event is not None and event.connection in dynamic:
+            yield Problem(
+                "error",
+                f"flows.{name}.trigger.event.connection",
+                f"事件来自哪个连接必须固定，而“{event.connection}”在运行时选择",
+                f"Events must come from one fixed connection, but {event.connection!r} is chosen at run time",
+            )
+        if flow.trigger.manual is not None and name in run_by_others:
+            continue  # what it is run by decides what the choice may depend on
+        known = frozenset(("settings", *_choosable(flow.trigger)))
+        for role in sorted(_roles(mapping, name) & dynamic.keys()):
+            try:
+                names = compile_value(dynamic[role].choose).names
+            except IntegrationError:
+                continue  # reported above
+            for unknown in sorted(names - known):
+                yield Problem(
+                    "error",
+                    f"connections.{role}.choose",
+                    f"流程 {name} 开始时还没有“{unknown}”，无法据此选择连接",
+                    f"When flow {name} begins there is no {unknown!r} to choose the connection by",
+                )
+
+
+def _choosable(trigger: Trigger) -> tuple[str, ...]:
+    """What a choice may depend on besides the settings."""
+    if trigger.http is not None:
+        return ("request", "input")
+    return ("input",) if trigger.manual is not None else ()
+
+
+def _roles(mapping: Mapping, flow: str) -> frozenset[str]:
+    try:
+        return roles_used(mapping, flow)
+    except IntegrationError:
+        return frozenset()  # a flow that does not exist is reported where it is run
 
 
 def _cycles(runs: list[SubFlow]) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runtime.errors import IntegrationError
+from runtime.mapping.choosing import names_of
 from runtime.mapping.controls import resolve_controls, unmapped_controls
 from runtime.mapping.expressions import compile_value
 from runtime.mapping.mapper import compile_field
@@ -36,7 +37,8 @@ __all__ = ["ActionShape", "Call", "StepCheck", "SubFlow"]
 
 #: Names with a meaning of their own, and the words of the expression language.
 _RESERVED: Final = (
-    *("settings", "now", "run_id", "event", "request", "input", "row", "row_number", "error", "range", "dict"),
+    *("settings", "now", "run_id", "choices", "event", "request", "input", "row", "row_number", "error"),
+    *("range", "dict"),
     *("and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"),
 )
 
@@ -207,11 +209,11 @@ class StepCheck:
             return
         offered = self._actions.get(role)
         if offered is None:
-            connection = self._mapping.connections[role]
+            those = names_of(self._mapping, role)
             self._error(
                 f"{where}.call",
-                f"连接“{connection}”（{role}）还没有建立",
-                f"The connection {connection!r} ({role}) does not exist yet",
+                f"连接“{'、'.join(those)}”（{role}）还没有建立",
+                f"The connection {', '.join(map(repr, those))} ({role}) does not exist yet",
             )
             return
         shape = offered.get(action)

@@ -23,6 +23,7 @@ __all__ = [
     "STEP_KINDS",
     "CallStep",
     "Case",
+    "DynamicConnection",
     "EachStep",
     "EventTrigger",
     "FieldLink",
@@ -34,6 +35,7 @@ __all__ = [
     "MapTarget",
     "Mapping",
     "RespondStep",
+    "RoleConnection",
     "RunStep",
     "Schedule",
     "SetStep",
@@ -107,6 +109,12 @@ class MapSpec(_Part):
     tables: tuple[TableLink, ...] = ()
 
 
+class Response(_Part):
+    status: int | str = 200
+    body: Any = None
+    headers: dict[str, str] = Field(default_factory=dict)
+
+
 class _Step(_Part):
     #: The step's result is known under this name afterwards.
     id: Name | None = None
@@ -176,12 +184,6 @@ class RunStep(_Step):
 
     run: Name
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
-
-
-class Response(_Part):
-    status: int | str = 200
-    body: Any = None
-    headers: dict[str, str] = Field(default_factory=dict)
 
 
 class RespondStep(_Step):
@@ -258,6 +260,9 @@ class HttpTrigger(_Part):
     methods: tuple[Literal["GET", "POST", "PUT", "PATCH", "DELETE"], ...] = ("POST",)
     #: Expression over ``request``; equal keys get the stored answer.
     key: str | None = None
+    #: What is answered when the flow fails; it may use ``error`` (``message``, ``code``, ``remote``, ``where``),
+    #: ``request`` and ``settings``. None = the product's own error object.
+    on_error: Response | None = None
 
 
 class Manual(_Part):
@@ -278,6 +283,24 @@ class Trigger(_Part):
         if len(given) != 1:
             raise PydanticCustomError("one_trigger", "give exactly one of 'schedule', 'event', 'http', 'manual'")
         return self
+
+
+class DynamicConnection(_Part):
+    """A connection that is chosen at the beginning of every run, among those listed here and no others."""
+
+    #: Expression over ``settings``; in an HTTP flow over ``request`` too, in a flow run by hand over ``input``.
+    choose: str = Field(min_length=1)
+    #: Value → name of the connection that it chooses.
+    among: dict[str, Annotated[str, Field(min_length=1)]] = Field(min_length=1)
+    #: Name of the connection where the value is empty; None = a value is required.
+    default: str | None = Field(None, min_length=1)
+
+
+#: What plays a role: the name of a connection, or a choice of one.
+RoleConnection = Annotated[
+    Annotated[str, Tag("fixed")] | Annotated[DynamicConnection, Tag("dynamic")],
+    Discriminator(lambda value: "dynamic" if isinstance(value, dict | DynamicConnection) else "fixed"),
+]
 
 
 class Flow(_Part):
@@ -309,8 +332,8 @@ class Mapping(_Part):
     template: TemplateRef | None = None
     enabled: bool = True
     timezone: str = DEFAULT_TIMEZONE
-    #: Role → name of a connection.
-    connections: dict[Name, str] = Field(default_factory=dict)
+    #: Role → name of a connection, or how one is chosen.
+    connections: dict[Name, RoleConnection] = Field(default_factory=dict)
     settings: dict[Name, Any] = Field(default_factory=dict)
     flows: dict[Name, Flow] = Field(min_length=1)
     cases: tuple[Case, ...] = ()

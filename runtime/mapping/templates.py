@@ -1,21 +1,22 @@
 """Templates: mappings whose settings are declared, filled in to become a mapping of one's own.
 
-A template is a JSON file like a mapping, except that ``connections`` gives the connector kind that each role needs and
-``settings`` is a list of declarations. A setting of type ``duration`` may stand in a schedule (``"every": "{{
-settings.period }}"``): it is written into the schedule when the template is filled in, and is no setting any more then.
+A template is a JSON file like a mapping, except that ``connections`` gives the connector kinds that can play each role
+and ``settings`` is a list of declarations. A setting of type ``duration`` may stand in a schedule (``"every": "{{
+settings.period }}"``), one of type ``path`` in the address of an HTTP flow: it is written there when the template is
+filled in, and is no setting any more then.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from runtime.errors import BadMapping, IntegrationError
 from runtime.mapping import models
@@ -26,11 +27,15 @@ from runtime.mapping.values import is_blank, shown, to_number, to_text
 
 __all__ = ["SettingDeclaration", "Template", "gallery", "instantiate", "load_template"]
 
-SettingType = Literal["text", "number", "boolean", "select", "entity", "field", "form", "expression", "duration"]
+SettingType = Literal[
+    "text", "number", "boolean", "select", "entity", "field", "form", "expression", "duration", "path"
+]
 
 _DURATION: Final = re.compile(r"[1-9][0-9]{0,4}(s|m|h|d|w|M)")
 #: A name goes into filters as it is: letters of any script, digits, underscores, and the @ of user-defined tables.
 _IDENTIFIER: Final = re.compile(r"@?[^\W\d]\w{0,99}")
+#: The beginning of an address, without slashes around it.
+_PATH: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*(?<!/)")
 _SETTING: Final = re.compile(r"\{\{\s*settings\.(\w+)\s*\}\}")
 
 
@@ -55,6 +60,14 @@ class SettingDeclaration(_Declared):
     required: bool = False
 
 
+def _kinds(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+#: Connector kinds, e.g. ``["b1.di_api", "sql"]``.
+Kinds = Annotated[tuple[str, ...], BeforeValidator(_kinds), Field(min_length=1)]
+
+
 class Template(_Declared):
     """A mapping to be filled in."""
 
@@ -65,8 +78,8 @@ class Template(_Declared):
     title_en: str
     description: str = ""
     description_en: str = ""
-    #: Role → connector kind, e.g. ``{"erp": "b1.service_layer"}``.
-    connections: dict[models.Name, str]
+    #: Role → the connector kinds that can play it; one kind is written as such: ``{"erp": "b1.service_layer"}``.
+    connections: dict[models.Name, Kinds]
     settings: tuple[SettingDeclaration, ...] = ()
     timezone: str | None = None
     #: As in a mapping, with ``{{ settings.… }}`` where a setting belongs.
@@ -103,17 +116,20 @@ def instantiate(
     *,
     id: str,
     title: str,
-    connections: Mapping[str, str],
+    connections: Mapping[str, str | Mapping[str, Any]],
     settings: Mapping[str, Any],
+    kinds: Mapping[str, str] | None = None,
 ) -> models.Mapping:
     """A mapping of one's own.
 
-    :param connections: role → name of a connection
+    :param connections: role → name of a connection, or how one is chosen (``choose``, ``among``, ``default``)
+    :param kinds: name of every connection that there is → its kind; None: nothing is known about them
     :param settings: name → value; text is converted to the declared type, an empty one gives way to the default
     :raises BadMapping: a role or required setting is missing, a value does not fit, or a name is unknown; all at once
     """
     complaints = [
         *_missing_roles(template, connections),
+        *_unfit(template, connections, kinds),
         *_unknown(connections, template.connections, "连接角色", "connection role"),
         *_unknown(settings, {declaration.name for declaration in template.settings}, "设置", "setting"),
     ]
@@ -134,7 +150,7 @@ def instantiate(
         raise BadMapping(
             "；".join(zh for zh, _ in complaints), "; ".join(en for _, en in complaints), where=template.id
         )
-    flows, consumed = _with_schedules(template.flows, values)
+    flows, consumed = _with_triggers(template.flows, values)
     document: dict[str, Any] = {
         "format": template.format,
         "id": id,
@@ -152,12 +168,35 @@ def instantiate(
 _Complaint = tuple[str, str]
 
 
-def _missing_roles(template: Template, connections: Mapping[str, str]) -> list[_Complaint]:
+def _missing_roles(template: Template, connections: Mapping[str, Any]) -> list[_Complaint]:
     return [
-        (f"没有为角色 {role} 选择连接（{kind}）", f"no connection ({kind}) is chosen for the role {role}")
-        for role, kind in template.connections.items()
+        (
+            f"没有为角色 {role} 选择连接（{'、'.join(wanted)}）",
+            f"no connection ({' or '.join(wanted)}) is chosen for the role {role}",
+        )
+        for role, wanted in template.connections.items()
         if is_blank(connections.get(role))
     ]
+
+
+def _unfit(template: Template, connections: Mapping[str, Any], kinds: Mapping[str, str] | None) -> Iterator[_Complaint]:
+    """Connections of a kind that cannot play their role; one that does not exist yet may still be made."""
+    for role, wanted in template.connections.items():
+        for name in _names(connections.get(role)):
+            kind = (kinds or {}).get(name)
+            if kind is not None and kind not in wanted:
+                yield (
+                    f"角色 {role} 需要 {'、'.join(wanted)} 类型的连接，而“{name}”是 {kind}",
+                    f"the role {role} needs a connection of kind {' or '.join(wanted)}, but {name!r} is {kind}",
+                )
+
+
+def _names(connection: Any) -> list[str]:
+    """The connections that may play a role; what is written wrong is reported when the mapping is read."""
+    if isinstance(connection, str):
+        return [connection]
+    among = connection.get("among") if isinstance(connection, Mapping) else None
+    return [name for name in among.values() if isinstance(name, str)] if isinstance(among, Mapping) else []
 
 
 def _unknown(given: Mapping[str, Any], known: Any, zh: str, en: str) -> list[_Complaint]:
@@ -219,6 +258,16 @@ def _duration(_declaration: SettingDeclaration, value: Any) -> str:
     return text
 
 
+def _path(_declaration: SettingDeclaration, value: Any) -> str:
+    text = to_text(value).strip().strip("/")
+    if not _PATH.fullmatch(text):
+        raise BadMapping(
+            f"{shown(text)} 不能作为地址：只用字母、数字和 _ . / -",
+            f"{shown(text)} is not an address: letters, digits and _ . / - only",
+        )
+    return text
+
+
 _TYPES: Final[dict[str, Callable[[SettingDeclaration, Any], Any]]] = {
     "text": _text,
     "number": _number,
@@ -229,19 +278,19 @@ _TYPES: Final[dict[str, Callable[[SettingDeclaration, Any], Any]]] = {
     "form": _text,
     "expression": _expression,
     "duration": _duration,
+    "path": _path,
 }
 
 
-def _with_schedules(flows: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
-    """The flows with settings written into their schedules, and the names of those settings."""
+def _with_triggers(flows: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """The flows with settings written into their schedules and addresses, and the names of those settings."""
     consumed: set[str] = set()
 
     def fill(text: Any) -> Any:
-        found = _SETTING.fullmatch(text) if isinstance(text, str) else None
-        if found is None or found[1] not in values:
+        if not isinstance(text, str):
             return text
-        consumed.add(found[1])
-        return values[found[1]]
+        consumed.update(name for name in _SETTING.findall(text) if name in values)
+        return _SETTING.sub(lambda found: str(values.get(found[1], found[0])), text)
 
     filled = {}
     for name, flow in flows.items():
@@ -250,6 +299,9 @@ def _with_schedules(flows: Mapping[str, Any], values: Mapping[str, Any]) -> tupl
         filled[name] = flow
         if isinstance(schedule, dict):
             filled[name] = {**flow, "trigger": {"schedule": {key: fill(text) for key, text in schedule.items()}}}
+        http = trigger.get("http") if isinstance(trigger, dict) else None
+        if isinstance(http, dict):
+            filled[name] = {**flow, "trigger": {"http": {**http, "path": fill(http.get("path"))}}}
     return filled, consumed
 
 

@@ -21,6 +21,9 @@ __all__ = ["explain", "json_path"]
 _STEP_LISTS: Final = frozenset(("steps", "then", "else", "default", "try", "catch"))
 _STEP_OF: Final = {kind: getattr(models, f"{kind.capitalize()}Step") for kind in STEP_KINDS}
 
+#: What pydantic calls the two ways to give a role its connection.
+_ROLE_CONNECTIONS: Final = {"fixed": str, "dynamic": models.DynamicConnection}
+
 #: Kind of error → sentence; ``{found}`` is the value, the others come from pydantic's context.
 _SENTENCES: Final = {
     "one_source": ("from 和 value 必须且只能给一个", "Give exactly one of 'from' and 'value'"),
@@ -116,7 +119,8 @@ def _parts(detail: ErrorDetails) -> tuple[str | int, ...]:
             skip = False
             continue
         behind = location[index - 2 : index] if index >= 2 else ()
-        if isinstance(part, str) and (part == "[key]" or _is_union_member(part, behind)):
+        role = index == 2 and behind[0] == "connections" and part in _ROLE_CONNECTIONS
+        if isinstance(part, str) and (part == "[key]" or role or _is_union_member(part, behind)):
             continue
         parts.append(part)
         skip = isinstance(part, int) and len(parts) >= 2 and parts[-2] in _STEP_LISTS
@@ -152,6 +156,8 @@ def _inside(kind: Any, part: str | int) -> Any:
         return arguments[1]
     if isinstance(part, str) and kind == models.Step:
         return _STEP_OF.get(part)
+    if isinstance(part, str) and kind == models.RoleConnection:
+        return _ROLE_CONNECTIONS.get(part)
     return next(filter(None, (_inside(member, part) for member in arguments)), None)
 
 

@@ -10,8 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime import jsontext
+from runtime.engine.context import choice_scope
 from runtime.engine.request import RunRequest, RunSummary
-from runtime.errors import BadMapping, FixData, IntegrationError, RequestRejected, RetryLater
+from runtime.engine.steps import answer_of, error_variable
+from runtime.errors import BadMapping, FixData, IntegrationError, MappingFailed, RequestRejected, RetryLater
+from runtime.mapping.choosing import chosen_here
+from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import Flow, Mapping
 from runtime.service.body import read_body
 from runtime.service.dispatcher import Dispatcher
@@ -21,12 +25,14 @@ from runtime.service.metrics import Metrics
 from runtime.store.answers import StoredAnswer
 from runtime.store.appcodes import AppCodes
 
-__all__ = ["BODY_LIMIT", "HttpFlows"]
+__all__ = ["ANSWER_LIMIT", "BODY_LIMIT", "HttpFlows"]
 
 log = structlog.get_logger(__name__)
 
 #: Bytes; a document with hundreds of lines is well below.
 BODY_LIMIT = 5_000_000
+#: Bytes of an answer; a query of the ten thousand rows that a step may hold is well below.
+ANSWER_LIMIT = 20_000_000
 _APPCODE = "x-apig-appcode"
 #: Headers that a mapping never sees: they carry credentials.
 _PRIVATE = {_APPCODE, "authorization", "cookie", "proxy-authorization"}
@@ -97,9 +103,9 @@ class HttpFlows:
         if found is None:
             raise RequestRejected("没有这个地址", "There is no such address", status=404)
         mapping, name = found
-        given = request.headers.get(_APPCODE, "")
-        if not given or not await asyncio.to_thread(self._codes.accepts, mapping.id, name, given):
-            log.warning("caller refused", path=path, given=bool(given))
+        code = request.headers.get(_APPCODE, "")
+        if not code or not await asyncio.to_thread(self._codes.accepts, mapping.id, name, code):
+            log.warning("caller refused", path=path, given=bool(code))
             raise RequestRejected(
                 "缺少 AppCode 或 AppCode 不正确（请求头 X-Apig-AppCode）",
                 "The AppCode is missing or wrong (header X-Apig-AppCode)",
@@ -114,18 +120,27 @@ class HttpFlows:
             "headers": {key: value for key, value in request.headers.items() if key not in _PRIVATE},
             "body": body,
         }
-        key = request_key(mapping, name, asked)
+        try:
+            return await self._carry_out(mapping, name, asked)
+        except RequestRejected:
+            raise
+        except IntegrationError as error:
+            return _respond(_refusal(mapping, name, asked, error))
+
+    async def _carry_out(self, mapping: Mapping, name: str, asked: dict[str, Any]) -> Response:
+        given = asked["body"] if isinstance(asked["body"], dict) else {}
+        connections = chosen_here(mapping, name, choice_scope(mapping, input=given, request=asked))
+        key = request_key(mapping, name, asked, connections=connections)
 
         async def carry_out() -> Outcome:
             place = key.place if key is not None else ""
             summary = await self._dispatcher.run(
                 mapping,
                 name,
-                RunRequest(
-                    cause="http", request=asked, input=body if isinstance(body, dict) else {}, document_key=place
-                ),
+                RunRequest(cause="http", request=asked, input=given, document_key=place),
             )
-            return _outcome(summary)
+            trigger = mapping.flows[name].trigger.http
+            return _outcome(summary, on_error=trigger is not None and trigger.on_error is not None)
 
         if key is None:
             return _respond((await carry_out()).answer)
@@ -152,40 +167,79 @@ async def _json_body(request: Request) -> Any:
         ) from None
 
 
-def _outcome(summary: RunSummary) -> Outcome:
+def _outcome(summary: RunSummary, *, on_error: bool) -> Outcome:
     """What to answer. Only the answer of a flow that came to its end stands for good: after a fault the same request
-    is carried out again, from where it broke off."""
+    is carried out again, from where it broke off.
+
+    :param on_error: whether the trigger says how a failure is answered
+    :raises IntegrationError: the flow gave no answer, and it failed; with ``on_error`` also where only a document did
+    """
     ok = summary.state == "succeeded"
     response = summary.response
     if response is not None:
         answer = StoredAnswer(status=int(response.status), headers=dict(response.headers), body=response.body)
     elif summary.error is not None:
         raise summary.error
+    elif summary.problem is not None and on_error:
+        raise summary.problem
     else:
         counts = {name: getattr(summary, name) for name in ("total", "done", "failed", "skipped", "unknown")}
-        body = {"run": summary.run_id, "state": summary.state, **counts}
+        body: dict[str, Any] = {"run": summary.run_id, "state": summary.state, **counts}
+        if summary.problem is not None:
+            body["error"] = _described(summary.problem)
         answer = StoredAnswer(status=200 if ok else 500, headers={}, body=body)
     return Outcome(answer=answer, final=ok)
 
 
+def _refusal(mapping: Mapping, name: str, asked: dict[str, Any], error: IntegrationError) -> StoredAnswer:
+    """What a flow that failed answers: as its trigger says, else in the product's own form.
+
+    :raises IntegrationError: the trigger says nothing, or what it says cannot be worked out
+    """
+    trigger = mapping.flows[name].trigger.http
+    if trigger is None or trigger.on_error is None:
+        raise error
+    where = f"{mapping.id}/{name} trigger.http.on_error"
+    scope = {"settings": mapping.settings, "request": asked, "error": error_variable(error)}
+    wanted = trigger.on_error
+    status, body, headers = (
+        compile_value(part, where=where)(scope) for part in (wanted.status, wanted.body, wanted.headers)
+    )
+    response = answer_of(status, body, headers, where)
+    return StoredAnswer(status=int(response.status), headers=dict(response.headers), body=response.body)
+
+
 def _respond(answer: StoredAnswer, *, replayed: bool = False) -> Response:
+    """The answer.
+
+    :raises MappingFailed: it is larger than :data:`ANSWER_LIMIT`
+    """
     again = {"Idempotent-Replayed": "true"} if replayed else {}
-    return _json(answer.body, answer.status, {**answer.headers, **again})
+    response = _json(answer.body, answer.status, {**answer.headers, **again})
+    if len(response.body) > ANSWER_LIMIT:
+        raise MappingFailed(
+            f"答复有 {len(response.body):,} 字节，超过 {ANSWER_LIMIT:,} 字节；请缩小查询范围，或分页查询",
+            f"The answer has {len(response.body):,} bytes, more than {ANSWER_LIMIT:,}; ask for less, or page by page",
+        )
+    return response
 
 
 def _error(error: IntegrationError, status: int) -> Response:
-    body = {
-        "error": {
-            "type": type(error).__name__,
-            "message": error.sentence("zh-CN"),
-            "message_en": error.sentence("en"),
-            "where": error.where,
-            "code": error.code,
-            "remote": error.remote,
-        }
-    }
     # A body that was not read to its end must not be taken for the next request.
-    return _json(body, status, {"Connection": "close"} if status in (401, 405, 408, 413) else {})
+    return _json(
+        {"error": _described(error)}, status, {"Connection": "close"} if status in (401, 405, 408, 413) else {}
+    )
+
+
+def _described(error: IntegrationError) -> dict[str, str]:
+    return {
+        "type": type(error).__name__,
+        "message": error.sentence("zh-CN"),
+        "message_en": error.sentence("en"),
+        "where": error.where,
+        "code": error.code,
+        "remote": error.remote,
+    }
 
 
 def _status_of(error: IntegrationError) -> int:

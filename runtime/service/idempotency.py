@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -54,10 +54,13 @@ class Outcome:
     final: bool
 
 
-def request_key(mapping: Mapping, flow: str, request: dict[str, Any]) -> RequestKey | None:
+def request_key(
+    mapping: Mapping, flow: str, request: dict[str, Any], *, connections: Iterable[str] = ()
+) -> RequestKey | None:
     """The key of a request: what the flow's own expression yields, else the header ``Idempotency-Key``; None = neither.
 
     :param request: the variable ``request``
+    :param connections: those that were chosen for this request: the same key in another company is another request
     :raises RequestRejected: the header is too long or not printable ASCII
     :raises BadMapping: the key of the mapping is no expression
     :raises MappingFailed: the expression cannot be worked out for this request
@@ -87,6 +90,7 @@ def request_key(mapping: Mapping, flow: str, request: dict[str, Any]) -> Request
         key = value if isinstance(value, str) else jsontext.dumps(value).decode()
     if not key:
         return None
+    key = "@".join((key, *connections))
     if len(key) > _LONGEST_KEY or not key.isprintable():
         key = hashlib.sha256(key.encode()).hexdigest()
     content = jsontext.dumps([request["method"], request["query"], request["body"]])

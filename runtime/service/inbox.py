@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select, update
 from runtime.connectors.base import Event
 from runtime.engine.request import RunRequest, RunSummary
 from runtime.errors import FixSetup, IntegrationError, OutcomeUnknown, RetryLater
+from runtime.mapping.choosing import fixed_connection
 from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import Mapping
 from runtime.service.dispatcher import Dispatcher
@@ -120,7 +121,7 @@ class Router:
                 Route(
                     mapping=mapping,
                     flow=name,
-                    connection=mapping.connections.get(trigger.connection, ""),
+                    connection=fixed_connection(mapping, trigger.connection),
                     type=trigger.type,
                     form=None if form is None else str(form),
                 )

@@ -11,6 +11,7 @@ from typing import Any
 from runtime.connectors.base import Event, Outcome
 from runtime.engine.request import RunRequest
 from runtime.errors import BadMapping
+from runtime.mapping.choosing import fixed_connection
 from runtime.mapping.models import Mapping
 
 __all__ = ["manual_event", "manual_http", "manual_request"]
@@ -76,4 +77,4 @@ def manual_http(mapping: Mapping, flow: str, input: AnyMapping[str, Any]) -> dic
 
 def _event_connection(mapping: Mapping, flow: str) -> str:
     trigger = mapping.flows[flow].trigger.event
-    return mapping.connections.get(trigger.connection, "") if trigger else ""
+    return fixed_connection(mapping, trigger.connection) if trigger else ""

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from runtime.engine.request import RunRequest, RunSummary
 from runtime.errors import FixData, IntegrationError, RemoteFault, Throttled, TimedOut, Unreachable
+from runtime.mapping.choosing import names_of
 from runtime.mapping.models import Mapping
 from runtime.service.alerts import Alerts
 
@@ -106,7 +107,7 @@ class Troubles:
             )
 
     def _up(self, mapping: Mapping, job: str) -> None:
-        for connection in set(mapping.connections.values()):
+        for connection in {name for role in mapping.connections for name in names_of(mapping, role)}:
             victims = self._victims.get(connection)
             # After a restart nobody knows any more whom it had hit: then any flow that may use it will do.
             if victims is None or job in victims:

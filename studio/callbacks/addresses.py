@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runtime.errors import IntegrationError
+from runtime.mapping.choosing import fixed_connection
 from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import HttpTrigger, Mapping
 
@@ -65,7 +66,7 @@ def subscriptions(mappings: Iterable[Mapping], connection: str) -> list[Subscrip
     for mapping in mappings:
         for name, flow in mapping.flows.items():
             trigger = flow.trigger.event
-            if trigger is None or mapping.connections.get(trigger.connection) != connection:
+            if trigger is None or fixed_connection(mapping, trigger.connection) != connection:
                 continue
             form, error = "", None
             try:

@@ -10,6 +10,7 @@ import streamlit as st
 from runtime.connectors.base import Connector, ConnectorSettings
 from runtime.connectors.registry import connector_kinds, open_connector
 from runtime.errors import IntegrationError
+from runtime.mapping.choosing import names_of
 from runtime.store.connections import ConnectionInfo
 from studio.connections.form import FormField, assemble, environment_name, form_fields
 from studio.i18n import language, plain, t
@@ -66,7 +67,7 @@ def _list(space: Workspace, stored: Iterable[ConnectionInfo]) -> None:
 def _used_by(space: Workspace) -> dict[str, list[str]]:
     used: dict[str, list[str]] = {}
     for item in space.mappings.load_all()[0]:
-        for name in item.mapping.connections.values():
+        for name in sorted({name for role in item.mapping.connections for name in names_of(item.mapping, role)}):
             used.setdefault(name, []).append(item.mapping.id)
     return used
 

@@ -22,6 +22,7 @@ from runtime.mapping.expressions import compile_value
 from runtime.mapping.forms import Form
 from studio.designer.design import Design
 from studio.designer.document import value_at
+from studio.designer.dynamic import designed_with
 from studio.workspace import workspace
 
 __all__ = ["Fetched", "connections_with", "entities", "fetch_form", "fetch_rows", "fields", "forget", "scope_of"]
@@ -83,11 +84,11 @@ def fetch_rows(design: Design, limit: int, *, filtered: bool = True) -> Fetched:
 
 
 def connection_of(design: Design, role: str) -> str:
-    """The connection that stands for a role.
+    """The connection that stands for a role; where it is chosen at run time, the one to design with.
 
     :raises BadMapping: none is chosen
     """
-    name = design.document.get("connections", {}).get(role)
+    name = designed_with(design.document, role)
     if not name:
         raise BadMapping(f"角色 {role} 还没有选择连接", f"No connection is chosen for the role {role}", where=design.id)
     return str(name)

@@ -17,6 +17,7 @@ from runtime.mapping.mapper import FieldTrace
 from studio.designer import session
 from studio.designer.design import Design
 from studio.designer.document import Json, with_case, with_query
+from studio.designer.dynamic import with_designed_connections
 from studio.designer.form_view import form_html
 from studio.designer.messages import say
 from studio.i18n import language, plain, t
@@ -65,7 +66,7 @@ def _run(design: Design, flow: str, limit: int, instead: str) -> None:
     space, document = workspace(), design.document
     if instead and design.query is not None:
         document = with_query(document, design.query, {"filter": instead})
-    mapping = parse_mapping(document, design.id)
+    mapping = parse_mapping(with_designed_connections(document), design.id)
     with st.spinner(t("preview.running")):
         result = space.bridge.run(preview(mapping, flow, space.pool, limit=limit))
     st.session_state[_SHOWN] = Shown(document=design.document, flow=flow, result=result)

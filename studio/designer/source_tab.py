@@ -15,6 +15,7 @@ from runtime.mapping.dictionary import field_names
 from studio.designer import outside, session
 from studio.designer.design import Design
 from studio.designer.document import resolve, value_at, with_value
+from studio.designer.dynamic import designed_with, is_dynamic
 from studio.designer.outside import Fetched
 from studio.i18n import plain, t
 from studio.workspace import explain, explained
@@ -47,6 +48,9 @@ def show(design: Design) -> None:
 
 def choose_connection(design: Design, role: str, ability: str) -> str | None:
     """The connection for a role; None (and a hint) when there is none to choose."""
+    if is_dynamic(design.document, role):
+        st.info(t("designer.dynamic", role=plain(role), name=plain(designed_with(design.document, role))))
+        return designed_with(design.document, role) or None
     names = outside.connections_with(ability)
     current = design.document.get("connections", {}).get(role)
     if not names:

@@ -73,7 +73,14 @@ def new_mapping(template: Template) -> None:
             st.error(t("start.taken"))
         else:
             with explained():
-                mapping = instantiate(template, id=mapping_id, title=title, connections=connections, settings=settings)
+                mapping = instantiate(
+                    template,
+                    id=mapping_id,
+                    title=title,
+                    connections=connections,
+                    settings=settings,
+                    kinds={info.name: info.kind for info in workspace().connections.list()},
+                )
                 session.start(mapping)
                 st.switch_page("views/designer.py")
 
@@ -81,8 +88,9 @@ def new_mapping(template: Template) -> None:
 def _connections(template: Template, key: str) -> dict[str, str]:
     available = workspace().connections.list()
     chosen: dict[str, str] = {}
-    for role, kind in template.connections.items():
-        names = [info.name for info in available if info.kind == kind]
+    for role, kinds in template.connections.items():
+        names = [info.name for info in available if info.kind in kinds]
+        kind = " / ".join(kinds)
         name = st.selectbox(
             t("start.connection", role=plain(role), kind=plain(kind)),
             names,

@@ -21,7 +21,7 @@ def show() -> None:
     st.header(t("gallery.title"))
     with explained():
         templates = gallery()
-        kinds = sorted({kind for template in templates for kind in template.connections.values()})
+        kinds = sorted({kind for template in templates for kind in _kinds(template)})
         system = st.segmented_control(
             t("gallery.system"),
             [_ANY, *kinds],
@@ -30,7 +30,7 @@ def show() -> None:
             required=True,
             key="gallery.system",
         )
-        shown = [item for item in templates if system in (_ANY, *item.connections.values())]
+        shown = [item for item in templates if system == _ANY or system in _kinds(item)]
         for template in shown:
             _card(template)
         chosen = next((item for item in shown if item.id == st.session_state.get(_CHOSEN)), None)
@@ -47,10 +47,15 @@ def _card(template: Template) -> None:
         chinese = language().startswith("zh")
         text.markdown(f"**{plain(_title(template))}**")
         text.caption(plain(template.description if chinese else template.description_en))
-        text.caption(" → ".join(plain(_system(kind)) for kind in template.connections.values()))
+        roles = template.connections.values()
+        text.caption(" → ".join(" / ".join(plain(_system(kind)) for kind in kinds) for kinds in roles))
         if action.button(t("gallery.use"), key=f"gallery.use.{template.id}", icon=":material/add:", width="stretch"):
             st.session_state[_CHOSEN] = template.id
             st.rerun()
+
+
+def _kinds(template: Template) -> list[str]:
+    return [kind for kinds in template.connections.values() for kind in kinds]
 
 
 def _title(template: Template) -> str:

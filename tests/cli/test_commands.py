@@ -193,7 +193,8 @@ def test_a_bad_file_of_connections_is_refused_as_a_whole(command: Commands) -> N
 
 
 def test_a_template_becomes_a_mapping_that_passes_the_check(command: Commands) -> None:
-    [template, *_] = [line.split()[0] for line in command("templates", "list").stdout.splitlines()[1:]]
+    template = "dingtalk-approval-odata"
+    assert template in [line.split()[0] for line in command("templates", "list").stdout.splitlines()[1:]]
     arguments = ["--id", "mine", "--set", "process_code=PROC-X", "--connection", "erp=b1", "--connection", "oa=ding"]
     done = command("templates", "new", template, *arguments)
     assert done.returncode == 0, done.stderr
@@ -204,6 +205,21 @@ def test_a_template_becomes_a_mapping_that_passes_the_check(command: Commands) -
     again = command("templates", "new", template, *arguments)
     assert again.returncode == 2
     assert "mine" in again.stderr
+
+
+def test_a_template_wants_connections_of_the_right_kind(command: Commands) -> None:
+    file = command.folder / "connections.json"
+    b1 = {"kind": "b1.service_layer", "base_url": "http://x", "company": "C", "user": "u", "password": "p"}
+    file.write_text(json.dumps({"b1": b1, "b2": b1}), "utf-8")
+    assert command("connections", "import", str(file)).returncode == 0
+    arguments = ["dingtalk-approval-odata", "--id", "mine", "--set", "process_code=PROC-X", "--connection"]
+    refused = command("templates", "new", *arguments, "erp=b1", "--connection", "oa=b1")
+    assert refused.returncode == 2
+    assert "'b1' is b1.service_layer" in refused.stderr
+    choice = {"choose": "{{ settings.process_code }}", "among": {"A": "b1", "B": "b2"}}
+    done = command("templates", "new", *arguments, f"erp={json.dumps(choice)}", "--connection", "oa=not-made-yet")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((command.mappings / "mine.json").read_text("utf-8"))["connections"]["erp"] == choice
 
 
 @pytest.mark.parametrize(

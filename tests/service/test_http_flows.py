@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -9,10 +10,15 @@ import pytest
 
 pytestmark = [pytest.mark.acceptance]
 
+ITEM = "R10001"
 MAPPING: dict[str, Any] = {
     "format": 1,
     "id": "items",
-    "connections": {"erp": "b1-demo"},
+    "connections": {
+        "erp": "b1-demo",
+        "shop": {"choose": "{{ request.headers['x-company'] }}", "among": {"A": "b1-demo", "B": "b1-other"}},
+    },
+    "settings": {"error_status": 200},
     "flows": {
         "echo": {
             "trigger": {"http": {"path": "items/echo", "methods": ["POST", "PUT"]}},
@@ -37,6 +43,66 @@ MAPPING: dict[str, Any] = {
                 {"respond": {"body": {"name": "{{ item.ItemName }}"}}},
             ],
         },
+        "safe": {
+            "trigger": {
+                "http": {
+                    "path": "items/safe",
+                    "on_error": {
+                        "status": "{{ settings.error_status }}",
+                        "body": {"code": 500, "message": "{{ error.remote or error.message }}", "data": None},
+                    },
+                }
+            },
+            "steps": [
+                {"id": "item", "call": "shop.get", "with": {"entity": "Items", "key": "{{ request.body.code }}"}},
+                {"respond": {"body": {"code": 200, "message": "OK", "data": "{{ item.ItemName }}"}}},
+            ],
+        },
+        "many": {
+            "trigger": {"http": {"path": "items/many"}},
+            "steps": [
+                {
+                    "each": "{{ request.body.codes }}",
+                    "as": "code",
+                    "key": "{{ code }}",
+                    "steps": [{"call": "erp.get", "with": {"entity": "Items", "key": "{{ code }}"}}],
+                }
+            ],
+        },
+        "control": {
+            "trigger": {"http": {"path": "items/control", "methods": ["GET", "POST"]}},
+            "steps": [
+                {"set": {"names": []}},
+                {
+                    "while": "{{ names | length < (request.body.codes | length) }}",
+                    "steps": [
+                        {"id": "name", "run": "name_of", "with": {"code": "{{ request.body.codes[names | length] }}"}},
+                        {"set": {"names+": "{{ name }}"}},
+                    ],
+                },
+                {
+                    "switch": "{{ request.body.form | default('') }}",
+                    "cases": [{"when": ["text", "csv"], "steps": [{"respond": {"body": "{{ names | join(',') }}"}}]}],
+                    "default": [{"respond": {"body": {"names": "{{ names }}"}}}],
+                },
+            ],
+        },
+        "name_of": {
+            "trigger": {"manual": {}},
+            "steps": [
+                {
+                    "try": [
+                        {"id": "item", "call": "erp.get", "with": {"entity": "Items", "key": "{{ input.code }}"}},
+                        {"respond": {"body": "{{ item.ItemCode }}"}},
+                    ],
+                    "catch": [{"respond": {"body": "{{ error.code }}"}}],
+                }
+            ],
+        },
+        "large": {
+            "trigger": {"http": {"path": "items/large"}},
+            "steps": [{"respond": {"body": {"first": "{{ request.body }}", "rest": ["{{ request.body }}"] * 9}}}],
+        },
         "silent": {"trigger": {"http": {"path": "items/silent"}}, "steps": [{"set": {"x": 1}}]},
     },
 }
@@ -45,6 +111,9 @@ MAPPING: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def http(module_desk: Any) -> Any:
     module_desk.import_connections()
+    other = module_desk.folder / "other.json"
+    other.write_text(json.dumps({"b1-other": {**module_desk.connections()["b1-demo"], "password": "wrong"}}))
+    assert module_desk.command("connections", "import", str(other)).returncode == 0
     module_desk.save(MAPPING)
     with httpx.Client(base_url=module_desk.serve().address(), trust_env=False, timeout=20) as client:
         yield client
@@ -92,6 +161,58 @@ def test_the_other_systems_refusal_is_passed_on(http: httpx.Client, codes: dict[
     assert error["type"] == "NotFound"
     assert error["remote"]
     assert error["message_en"]
+
+
+def test_a_flow_may_say_how_its_errors_are_answered(http: httpx.Client, codes: dict[str, str]) -> None:
+    def call(company: str, code: str, **headers: str) -> httpx.Response:
+        known = {"X-Apig-AppCode": codes["items/safe"], "X-Company": company, **headers}
+        return http.post("/flows/items/safe", headers=known, json={"code": code})
+
+    good = call("A", ITEM)
+    assert (good.status_code, good.json()["code"]) == (200, 200), good.text
+    missing = call("A", "NO-SUCH")
+    assert missing.status_code == 200
+    assert missing.json() == {"code": 500, "message": "No matching records found (ODBC -2028)", "data": None}
+    # A refused login, and what is not on the list of connections, are answered in the same form.
+    assert call("B", ITEM).json()["code"] == 500
+    stranger = call("b1-other", ITEM)
+    assert stranger.json()["code"] == 500
+    assert "b1-other" in stranger.json()["message"]
+
+
+def test_the_same_key_in_another_company_is_another_request(http: httpx.Client, codes: dict[str, str]) -> None:
+    def call(company: str) -> httpx.Response:
+        headers = {"X-Apig-AppCode": codes["items/safe"], "X-Company": company, "Idempotency-Key": "k1"}
+        return http.post("/flows/items/safe", headers=headers, json={"code": ITEM})
+
+    assert [call(company).json()["code"] for company in ("A", "B")] == [200, 500]
+    assert call("A").headers["Idempotent-Replayed"] == "true"
+
+
+def test_the_error_of_a_document_goes_into_the_answer(http: httpx.Client, codes: dict[str, str]) -> None:
+    headers = {"X-Apig-AppCode": codes["items/many"]}
+    answer = http.post("/flows/items/many", headers=headers, json={"codes": [ITEM, "NO-SUCH"]})
+    assert answer.status_code == 500
+    assert (answer.json()["done"], answer.json()["failed"]) == (1, 1)
+    assert answer.json()["error"]["code"] == "-2028"
+
+
+def test_loops_branches_and_flows_inside_flows_answer(http: httpx.Client, codes: dict[str, str]) -> None:
+    headers = {"X-Apig-AppCode": codes["items/control"]}
+    body = {"codes": [ITEM, "NO-SUCH"]}
+    assert http.post("/flows/items/control", headers=headers, json=body).json() == {"names": [ITEM, "-2028"]}
+    answer = http.post("/flows/items/control", headers=headers, json={**body, "form": "csv"})
+    assert answer.json() == f"{ITEM},-2028"
+    empty = http.get("/flows/items/control", headers=headers)
+    assert empty.status_code == 422
+    assert empty.json()["error"]["message"]
+
+
+def test_an_answer_beyond_all_bounds_is_an_error_that_says_so(http: httpx.Client, codes: dict[str, str]) -> None:
+    headers = {"X-Apig-AppCode": codes["items/large"]}
+    answer = http.post("/flows/items/large", headers=headers, json="x" * 3_000_000)
+    assert answer.status_code == 422
+    assert "20,000,000" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
