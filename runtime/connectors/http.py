@@ -28,6 +28,7 @@ from runtime.errors import (
     Throttled,
     TimedOut,
     Unreachable,
+    ValueRefused,
 )
 
 __all__ = ["Auth", "HttpClient", "Request", "read_json"]
@@ -57,14 +58,18 @@ _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aio
 class Request:
     """A request on its way out; an :class:`Auth` may change its headers."""
 
-    __slots__ = ("content", "headers", "method", "url")
+    __slots__ = ("content", "headers", "method", "most", "url")
 
-    def __init__(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> None:
+    def __init__(
+        self, method: str, url: str, headers: dict[str, str], content: bytes | None, most: int | None = None
+    ) -> None:
         self.method = method
         #: Absolute and percent-encoded.
         self.url = url
         self.headers = headers
         self.content = content
+        #: Bytes of the answer, at most.
+        self.most = most
 
 
 class Auth(Protocol):
@@ -108,21 +113,24 @@ class HttpClient:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         auth: Auth | None = None,
+        most: int | None = None,
     ) -> httpx.Response:
         """Send and return the checked answer.
 
         :param url: absolute address
         :param body: sent as JSON (decimals as plain numbers)
+        :param most: bytes of the answer, at most; more are not read
         :param check: translates the vendor's error answers into our errors
         :raises RetryLater: still failing after the configured repeats
         :raises OutcomeUnknown: a ``create`` was sent and no usable answer came
         :raises BadConnection: the address is not valid, or the certificate is not trusted
+        :raises ValueRefused: the answer is larger than ``most``
         """
         sent = dict(headers or {})
         if body is not None:
             content = jsontext.dumps(body)
             sent.setdefault("Content-Type", "application/json")
-        request = Request(method, self._address(url, params), sent, content)
+        request = Request(method, self._address(url, params), sent, content, most)
         attempt = 1
         while True:
             try:
@@ -248,8 +256,10 @@ class HttpClient:
         async with self._session().request(
             request.method, URL(request.url, encoded=True), headers=request.headers, data=request.content,
             allow_redirects=False,
+            # Storage services sign the type of the content: none must be made up.
+            skip_auto_headers=("Content-Type",),
         ) as answer:  # fmt: skip
-            content = await answer.read()
+            content = await answer.read() if request.most is None else await _read(answer, request.most)
         # The content is as it was sent: httpx unpacks it, or raises if it is not what it claims to be.
         return httpx.Response(answer.status, headers=answer.raw_headers, content=content)
 
@@ -280,6 +290,22 @@ def read_json(response: httpx.Response) -> Any:
             code=str(response.status_code),
             remote=response.text[:200],
         ) from error
+
+
+async def _read(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """The content, never more of it than allowed."""
+    parts: list[bytes] = []
+    size = answer.content_length or 0
+    if size <= most:
+        size = 0
+        async for part in answer.content.iter_any():
+            size += len(part)
+            if size > most:
+                break
+            parts.append(part)
+    if size > most:
+        raise ValueRefused(f"内容超过 {most:,} 字节", f"The content exceeds {most:,} bytes")
+    return b"".join(parts)
 
 
 def _transport_fault(error: Exception, effect: Effect) -> IntegrationError:

@@ -200,6 +200,8 @@ class _Preview:
                 )
             )
         call.record.note = _SHOWN_NOT_SENT
+        if call.action.promise is not None:
+            return call.action.promise(call.params, PLACEHOLDER)
         return _Promised(instance_id=PLACEHOLDER) if call.action.effect is Effect.CREATE else None
 
     def map(self, frame: Frame, record: StepRecord, step: str, mapper: Mapper, scope: Variables) -> MappedForm:

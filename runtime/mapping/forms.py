@@ -44,6 +44,13 @@ class Option(_Frozen):
 
     key: str
     label: str
+    #: The vendor's own name of the choice where it is neither of the two; a mapping may use it as well.
+    id: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Whatever a mapping may call it."""
+        return frozenset(filter(None, (self.key, self.label, self.id)))
 
 
 class Control(_Frozen):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+from runtime import jsontext
 from runtime.config import DEFAULT_TIMEZONE
 from runtime.errors import MappingFailed
 from runtime.mapping.forms import Control, ControlType
@@ -79,23 +80,36 @@ def _date(_control: Control, value: Any) -> Iterator[_Reason]:
 
 
 def _date_range(control: Control, value: Any) -> Iterator[_Reason]:
-    if not isinstance(value, list | tuple) or len(value) != 2:
+    ends = _items(value)
+    if len(ends) != 2:
         yield f"{shown(value)} 不是起止两个日期", f"{shown(value)} is not a pair of dates"
         return
-    for end in value:
-        yield from _date(control, end)
+    zone = open_zone(DEFAULT_TIMEZONE)
+    start, end = (f"{to_date(end, zone):%Y-%m-%d}" for end in ends)
+    if start > end:
+        yield f"开始日期 {start} 晚于结束日期 {end}", f"The start {start} is after the end {end}"
 
 
 def _option(control: Control, value: Any) -> Iterator[_Reason]:
     text = to_text(value)
-    if control.options and not any(text in (option.key, option.label) for option in control.options):
+    if control.options and not any(text in option.names for option in control.options):
         labels = "、".join(option.label for option in control.options[:8])
         yield f"{shown(text)} 不是选项（可选：{labels}）", f"{shown(text)} is not an option (there are: {labels})"
 
 
 def _options(control: Control, value: Any) -> Iterator[_Reason]:
-    for item in value if isinstance(value, list | tuple) else (value,):
+    for item in _items(value):
         yield from _option(control, item)
+
+
+def _items(value: Any) -> Sequence[Any]:
+    """The members of a list, of a JSON array in a text, or the one value itself."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = jsontext.loads(value)
+        except ValueError:
+            return (value,)
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 _CHECKS: Final[dict[ControlType, Callable[[Control, Any], Iterator[_Reason]]]] = {

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from runtime.connectors.b1_service_layer.odata import Key
 from runtime.connectors.base import ActionParams
 
-__all__ = ["ActionCall", "Count", "Create", "Decide", "Find", "Get", "Query", "SaveDraft", "Update"]
+__all__ = ["ActionCall", "Attachment", "Count", "Create", "Decide", "Find", "Get", "Query", "SaveDraft", "Update"]
 
 #: An entity set, e.g. ``Drafts``; views live one level down (``sml.svc/Name``).
 EntityName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(/[A-Za-z_][\w.]*)?$")]
@@ -57,6 +57,15 @@ class Count(ActionParams):
 
     entity: EntityName
     filter: str | None = None
+
+
+class Attachment(ActionParams):
+    """The files of an attachment entry, to be handed to another system."""
+
+    #: ``AttachmentEntry`` of the record; None = the record has no attachment.
+    entry: Annotated[int | None, BeforeValidator(lambda value: None if value == "" else value)] = None
+    #: Only this file, named with its extension; empty = all of them.
+    name: str = ""
 
 
 class Create(ActionParams):

@@ -83,10 +83,14 @@ class ServiceLayer:
         await self._http.send("GET", url, check=answer, headers=headers)
         return answer.data
 
-    async def read_raw(self, url: str, *, accept: str) -> httpx.Response:
-        """GET of something that is not JSON."""
+    async def read_raw(self, url: str, *, accept: str, most: int | None = None) -> httpx.Response:
+        """GET of something that is not JSON.
+
+        :param most: bytes, at most
+        :raises ValueRefused: it is larger
+        """
         answer = PlainAnswer()
-        await self._http.send("GET", url, check=answer, headers={"Accept": accept})
+        await self._http.send("GET", url, check=answer, headers={"Accept": accept}, most=most)
         return answer.response
 
     async def write(self, request: WireRequest, effect: Effect) -> Answer:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from runtime.connectors.b1_service_layer import actions as params
 from runtime.connectors.b1_service_layer.approvals import Approvals
+from runtime.connectors.b1_service_layer.attachments import Attachments
 from runtime.connectors.b1_service_layer.catalog import B1Catalog
 from runtime.connectors.b1_service_layer.client import ServiceLayer
 from runtime.connectors.b1_service_layer.reading import Reading
@@ -30,6 +31,7 @@ class ServiceLayerConnector(Connector[B1Settings]):
         self._client = ServiceLayer(name, settings)
         self._catalog = B1Catalog(self._client)
         self._reading = Reading(self._client, self._catalog)
+        self._attachments = Attachments(self._client)
         self._writing = Writing(self._client, self._reading)
         self._approvals = Approvals(self._client, self._reading, self._writing)
         super().__init__(name, settings)
@@ -78,6 +80,14 @@ class ServiceLayerConnector(Connector[B1Settings]):
             ),
             Action(name="get", effect=Effect.READ, params=params.Get, zh="读取记录", en="get a row", run=read.get),
             Action(name="count", effect=Effect.READ, params=params.Count, zh="记录数", en="count rows", run=read.count),
+            Action(
+                name="attachment",
+                effect=Effect.READ,
+                params=params.Attachment,
+                zh="附件中的文件",
+                en="files of an attachment",
+                run=self._attachments.files,
+            ),
         )
 
     def _writes(self) -> Sequence[Action]:

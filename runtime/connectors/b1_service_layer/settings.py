@@ -34,6 +34,10 @@ class B1Settings(ConnectorSettings):
         SecretStr(""), title="审批用户密码", description="Password of the deciding user"
     )
 
+    attachment_limit: int = Field(
+        20_000_000, gt=0, title="附件大小上限（字节）", description="Bytes of one attached file that is read, at most"
+    )
+
     @field_validator("base_url")
     @classmethod
     def _without_the_documented_path(cls, value: str) -> str:

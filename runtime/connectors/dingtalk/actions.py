@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from runtime.connectors.base import ActionParams
+from runtime.connectors.files import File
 
 __all__ = [
     "ApproverGroup",
     "Comment",
     "CreateApproval",
+    "FindDepartment",
+    "FindUser",
     "GetApproval",
     "ListApprovals",
     "TerminateApproval",
+    "UploadAttachment",
 ]
 
 
 def _identifier(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        value = value.get("user_id")
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -42,7 +49,20 @@ def _blank_is_none(value: Any) -> Any:
     return None if value == "" else value
 
 
-#: A user id of the company; numbers are taken as text.
+def _mobile(value: Any) -> Any:
+    """A number as people write it: without spaces and hyphens, and without the country's +86."""
+    text = re.sub(r"[\s-]", "", str(_identifier(value))) if isinstance(value, str | int) else value
+    return re.sub(r"^(\+|00)86(?=1\d{10}$)", "", text) if isinstance(text, str) else text
+
+
+def _files(value: Any) -> tuple[File, ...]:
+    listed = value if isinstance(value, list | tuple) else [] if value in (None, "") else [value]
+    if not all(isinstance(item, File) for item in listed):
+        raise ValueError("files come from an action that reads attachments, in the same run")
+    return tuple(listed)
+
+
+#: A user id of the company; numbers are taken as text, and of what ``find_user`` yields the id.
 UserId = Annotated[str, BeforeValidator(_identifier), Field(min_length=1)]
 #: A mapped form, kept as the object it is: it carries its controls.
 FormValues = Annotated[Mapping[str, Any], PlainValidator(_form_values)]
@@ -99,6 +119,43 @@ class ListApprovals(ActionParams):
     originators: Annotated[tuple[UserId, ...], BeforeValidator(_listed), Field(max_length=10)] = Field(
         (), description="Only approvals of these users; empty = everybody's"
     )
+
+
+class FindUser(ActionParams):
+    """DingTalk open platform, 根据手机号查询用户 and 查询用户详情: give one of the two."""
+
+    mobile: Annotated[str, BeforeValidator(_mobile)] = Field("", description="Mobile number, as B1 holds it")
+    user: Annotated[str, BeforeValidator(_identifier)] = Field("", description="User id")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> FindUser:
+        if bool(self.mobile) == bool(self.user.strip()):
+            raise ValueError("give a mobile number or a user id, and not both")
+        return self
+
+
+class FindDepartment(ActionParams):
+    """DingTalk open platform, 获取部门详情 and 获取部门列表: give one of the two."""
+
+    name: str = Field("", description="Name of the department; it must be the only one")
+    department: Annotated[int | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="Department id, -1 = the company itself"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> FindDepartment:
+        if bool(self.name.strip()) == (self.department is not None):
+            raise ValueError("give a name or a department id, and not both")
+        return self
+
+
+class UploadAttachment(ActionParams):
+    """DingTalk open platform, 获取审批钉盘空间信息, 获取文件上传信息, 提交文件."""
+
+    files: Annotated[tuple[File, ...], PlainValidator(_files)] = Field(
+        description="Files, as the action attachment of B1 yields them"
+    )
+    user: UserId = Field(description="User id of the applicant, in whose approval space they are stored")
 
 
 class TerminateApproval(ActionParams):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -50,6 +51,8 @@ _LIMIT: _Meaning = (Throttled, "钉钉限制了调用频率", "DingTalk limits t
 _FAULT: _Meaning = (RemoteFault, "钉钉内部出错", "DingTalk failed on its side")
 _FORM: _Meaning = (FormGone, "审批表单不存在或已删除", "The approval form does not exist or was deleted")
 _ABSENT: _Meaning = (NotFound, "审批单不存在", "The approval does not exist")
+_USER: _Meaning = (NotFound, "钉钉里没有这个用户", "There is no such user in DingTalk")
+_DEPARTMENT: _Meaning = (NotFound, "钉钉里没有这个部门", "There is no such department in DingTalk")
 _RIGHT: _Meaning = (NotPermitted, "钉钉应用没有此权限", "The DingTalk app lacks this permission")
 _REFUSED: _Meaning = (RemoteRefused, "钉钉拒绝了请求", "DingTalk refused the request")
 _FOREIGN: _Meaning = (RemoteFault, "答复不是钉钉给出的", "The answer is not DingTalk's own")
@@ -74,7 +77,13 @@ _CODES: dict[str, _Meaning] = {
     "processInstanceIdError": _ABSENT,
     "processInstanceNotExist": _ABSENT,
     "aflowProcessInstNotExist": _ABSENT,
+    "40014": _TOKEN,
+    "-1": _FAULT,
+    "60121": _USER,
+    "60003": _DEPARTMENT,
+    "60011": _RIGHT,
     "noPermission": _RIGHT,
+    "permissionDenied": _RIGHT,
     "needAuth": _RIGHT,
     "processSetupNoPermission": _RIGHT,
 }
@@ -84,6 +93,7 @@ class DingTalkClient:
     """Calls the API of one application. The token is fetched once and shared by all calls."""
 
     def __init__(self, name: str, settings: DingTalkSettings) -> None:
+        self.name = name
         self._settings = settings
         self._http = HttpClient(name, settings)
         self._fetching: asyncio.Task[str] | None = None
@@ -103,22 +113,25 @@ class DingTalkClient:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         expect: str = "",
+        legacy: bool = False,
     ) -> dict[str, Any]:
         """Send one call with the application's token; a refused token is renewed once.
 
+        :param legacy: a call of the older host, which takes the token in the query
         :param expect: a field without which the answer is unusable
         :returns: the answer's JSON object
         :raises IntegrationError: see :mod:`runtime.errors`; the error carries DingTalk's code, text and request id
         """
 
         async def attempt(token: str) -> dict[str, Any]:
+            query = dict(params or {}) | {"access_token": token} if legacy else params
             response = await self._http.send(
                 method,
-                self.url(path),
+                self._settings.oapi_url + path if legacy else self.url(path),
                 effect=effect,
-                params=params,
+                params=query,
                 body=body,
-                headers={_TOKEN_HEADER: token},
+                headers=None if legacy else {_TOKEN_HEADER: token},
                 check=partial(_check, effect=effect, expect=expect),
             )
             return _object(response)
@@ -130,6 +143,13 @@ class DingTalkClient:
             if self._token == token:
                 self._token = ""
             return await attempt(await self.token())
+
+    async def put(self, url: str, content: bytes, headers: Mapping[str, str]) -> None:
+        """Store the content of a file where DingTalk said that it wants it, with the signed headers that it gave.
+
+        :raises IntegrationError: see :mod:`runtime.errors`
+        """
+        await self._http.send("PUT", url, effect=Effect.UPDATE, content=content, headers=headers, check=_check_storage)
 
     async def token(self) -> str:
         """The access token: cached until shortly before it expires; callers that need one together share one fetch.
@@ -217,7 +237,7 @@ def _check(response: httpx.Response, *, effect: Effect, expect: str = "") -> Non
     page, JSON without a code) proves nothing, unless it says that the call was held back.
     """
     answer = _object(response)
-    code = str(answer.get("code") or answer.get("errcode") or "")
+    code = str(answer.get("sub_code") or answer.get("code") or answer.get("errcode") or "")
     status = response.status_code
     if status == 429 or str(answer.get("status")) == "1111":
         raise _error(_LIMIT, response, answer)
@@ -237,6 +257,17 @@ def _check(response: httpx.Response, *, effect: Effect, expect: str = "") -> Non
     if status == 404:
         raise _error(_NO_API, response, answer)
     raise _error(_REFUSED if answer else _NOT_JSON, response, answer)
+
+
+def _check_storage(response: httpx.Response) -> None:
+    """The storage service answers in XML, and with nothing where all is well."""
+    if response.is_success:
+        return
+    words = " ".join(re.sub(r"<[^>]*>", " ", response.text).split())[:200]
+    kind = RemoteFault if response.status_code >= 500 else RemoteRefused
+    raise kind(
+        "钉盘没有接收文件", "DingTalk's storage did not take the file", code=str(response.status_code), remote=words
+    )
 
 
 def _check_login(response: httpx.Response) -> dict[str, Any]:

@@ -18,16 +18,21 @@ from runtime.connectors.base import (
 from runtime.connectors.dingtalk.actions import (
     Comment,
     CreateApproval,
+    FindDepartment,
+    FindUser,
     GetApproval,
     ListApprovals,
     TerminateApproval,
+    UploadAttachment,
 )
 from runtime.connectors.dingtalk.callback import finished_event, receive
 from runtime.connectors.dingtalk.client import DingTalkClient
+from runtime.connectors.dingtalk.directory import Directory
 from runtime.connectors.dingtalk.forms import parse_form
 from runtime.connectors.dingtalk.instances import Instances
 from runtime.connectors.dingtalk.settings import DingTalkSettings
 from runtime.connectors.dingtalk.stream import DingTalkStream
+from runtime.connectors.dingtalk.uploads import Uploads
 from runtime.connectors.event_stream import EventStream
 from runtime.errors import FormGone, RemoteRefused
 from runtime.mapping.forms import Form
@@ -51,11 +56,46 @@ class DingTalkConnector(Connector[DingTalkSettings]):
 
     def __init__(self, name: str, settings: DingTalkSettings) -> None:
         self._client = DingTalkClient(name, settings)
-        self._instances = Instances(self._client, settings)
+        self._directory = Directory(self._client)
+        self._instances = Instances(self._client, self._directory, settings)
+        self._uploads = Uploads(self._client, self._directory, settings)
         super().__init__(name, settings)
 
     def define_actions(self) -> Sequence[Action]:
-        """Start, read, list, withdraw and comment on approvals."""
+        """Approvals from their start to their end, and what their controls need: people, departments, files."""
+        return (*self._approval_actions(), *self._control_actions())
+
+    def _control_actions(self) -> Sequence[Action]:
+        return (
+            Action(
+                name="find_user",
+                effect=Effect.READ,
+                params=FindUser,
+                zh="查找用户",
+                en="Find a user",
+                run=self._directory.find_user,
+            ),
+            Action(
+                name="find_department",
+                effect=Effect.READ,
+                params=FindDepartment,
+                zh="查找部门",
+                en="Find a department",
+                run=self._directory.find_department,
+            ),
+            Action(
+                name="upload_attachment",
+                effect=Effect.UPDATE,
+                params=UploadAttachment,
+                zh="上传附件",
+                en="Upload attachments",
+                run=self._uploads.upload,
+                prepare=self._uploads.prepare,
+                promise=self._uploads.promise,
+            ),
+        )
+
+    def _approval_actions(self) -> Sequence[Action]:
         instances = self._instances
         return (
             Action(

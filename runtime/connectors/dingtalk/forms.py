@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runtime import jsontext
-from runtime.connectors.dingtalk.values import LONGEST_VALUE, encode_value, is_empty
+from runtime.connectors.dingtalk.values import LONGEST_VALUE, encode_value, is_empty, user_ids
 from runtime.errors import FormGone, ValueRefused
 from runtime.mapping.forms import Control, ControlType, Form, Option
 from runtime.mapping.mapper import MappedForm
 
-__all__ = ["encode_form", "parse_form"]
+__all__ = ["encode_form", "named_users", "parse_form"]
 
 #: Controls in one approval.
 _MOST_CONTROLS = 150
@@ -80,7 +80,8 @@ def _options(options: Any) -> Iterator[Option]:
         found = _mapping(entry)
         text = found.get("value") or found.get("label") or found.get("text") if found else entry
         if not is_empty(text):
-            yield Option(key=str(text), label=str(text))
+            name = str(found.get("key") or "")
+            yield Option(key=str(text), label=str(text), id="" if name == str(text) else name)
 
 
 def encode_form(values: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -112,6 +113,39 @@ def encode_form(values: Mapping[str, Any]) -> list[dict[str, str]]:
             "; ".join(f"{problem.where}: {problem.en}" if problem.where else problem.en for problem in problems),
         )
     return written
+
+
+def named_users(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Everybody whom the contact controls of a mapped form name: (control, user id), each person once.
+
+    :param values: a form that :func:`encode_form` takes
+    """
+    found: dict[str, str] = {}
+    if isinstance(values, MappedForm):
+        for where, control, value in _cells(values, values.controls, ""):
+            if control.type is ControlType.CONTACT and not is_empty(value):
+                found |= {user: where for user in user_ids(value) if user not in found}
+    return [(where, user) for user, where in found.items()]
+
+
+def _cells(
+    values: Mapping[str, Any], controls: Mapping[str, Control], prefix: str
+) -> Iterator[tuple[str, Control, Any]]:
+    for to, value in values.items():
+        control = controls.get(to)
+        if control is None:
+            continue
+        where = prefix + control.label
+        if control.type is not ControlType.TABLE:
+            yield where, control, value
+            continue
+        columns = _columns(control)
+        for number, row in enumerate(value or (), start=1):
+            yield from _cells(row, columns, f"{where}[{number}].")
+
+
+def _columns(table: Control) -> dict[str, Control]:
+    return {child.label: child for child in table.children} | {child.id: child for child in table.children}
 
 
 def _fill(
@@ -152,7 +186,7 @@ def _fill(
 def _table(table: Control, rows: Any, where: str, problems: list[ValueRefused]) -> str:
     if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
         raise ValueRefused("明细需要一行一行的数据", "A table needs rows of named values")
-    columns = {child.label: child for child in table.children} | {child.id: child for child in table.children}
+    columns = _columns(table)
     written = []
     for number, row in enumerate(rows, start=1):
         cells = list(_fill(row, columns, f"{where}[{number}].", problems))

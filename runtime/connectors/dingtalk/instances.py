@@ -16,7 +16,8 @@ from runtime.connectors.dingtalk.actions import (
 )
 from runtime.connectors.dingtalk.approvals import read_approval, read_time, same_approval
 from runtime.connectors.dingtalk.client import DingTalkClient
-from runtime.connectors.dingtalk.forms import encode_form
+from runtime.connectors.dingtalk.directory import Directory
+from runtime.connectors.dingtalk.forms import encode_form, named_users
 from runtime.connectors.dingtalk.settings import DingTalkSettings
 from runtime.errors import FormGone, NotFound, RemoteFault, RemoteRefused, ValueRefused
 
@@ -37,15 +38,27 @@ _MOST_CANDIDATES = 500
 class Instances:
     """The approval instances of one application."""
 
-    def __init__(self, client: DingTalkClient, settings: DingTalkSettings) -> None:
+    def __init__(self, client: DingTalkClient, directory: Directory, settings: DingTalkSettings) -> None:
         self._client = client
+        self._directory = directory
         self._settings = settings
 
     async def prepare_create(self, params: CreateApproval) -> WireRequest:
         """The request that :meth:`create` sends.
 
-        :raises ValueRefused: a control is unknown, missing or malformed, or the department is missing
+        :raises ValueRefused: a control is unknown, missing or malformed or names somebody whom DingTalk does not know,
+            or the department is missing
         """
+        request = self._start(params)
+        unknown = [
+            f"{where}: {user}" for where, user in named_users(params.values) if await self._directory.is_unknown(user)
+        ]
+        if unknown:
+            names = "；".join(unknown)
+            raise ValueRefused(f"钉钉里没有这个用户（{names}）", f"There is no such user in DingTalk ({names})")
+        return request
+
+    def _start(self, params: CreateApproval) -> WireRequest:
         if params.department is None and not params.approvers:
             raise ValueRefused("没有发起人部门", "The applicant's department is missing", where="department")
         components = encode_form(params.values)
@@ -86,7 +99,7 @@ class Instances:
         Two documents with the same values look alike: a ``key_field`` tells them apart, and what is recorded for
         another document (``intent.taken``) is left out.
         """
-        submitted = (await self.prepare_create(params)).body["formComponentValues"]
+        submitted = self._start(params).body["formComponentValues"]
         margin = timedelta(seconds=self._settings.clock_margin)
         start, end = intent.started_at - margin, datetime.now(UTC) + margin
         if end - start > _LONGEST_WINDOW:

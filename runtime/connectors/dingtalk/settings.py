@@ -26,7 +26,7 @@ class DingTalkSettings(ConnectorSettings):
     oapi_url: Address = Field(
         "https://oapi.dingtalk.com",
         title="旧版服务地址",
-        description="Legacy host, only used to fetch the token with token_api = legacy",
+        description="Legacy host: people and departments, and the token with token_api = legacy",
     )
     token_api: Literal["new", "legacy"] = Field(
         "new",

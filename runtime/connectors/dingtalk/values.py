@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from runtime import jsontext
-from runtime.errors import ValueRefused
+from runtime.config import DEFAULT_TIMEZONE
+from runtime.connectors.files import File
+from runtime.errors import MappingFailed, ValueRefused
 from runtime.mapping.forms import Control, ControlType
+from runtime.mapping.values import open_zone, to_date
 
-__all__ = ["LONGEST_VALUE", "encode_value", "is_empty", "plain_text"]
+__all__ = ["LONGEST_VALUE", "encode_value", "is_empty", "plain_text", "user_ids"]
 
 #: Characters in one value, tables included.
 LONGEST_VALUE = 65_535
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 _DATE = re.compile(r"(\d{4})(?:(\d\d)(\d\d)|[-/](\d{1,2})[-/](\d{1,2}))(?:[T ][0-9:.+Z-]*)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
+_PHONE = re.compile(r"\+?[\d()\s-]{3,30}", re.ASCII)
 _ATTACHMENT = ("spaceId", "fileName", "fileSize", "fileType", "fileId")
 
 
@@ -71,7 +76,7 @@ def _number(control: Control, value: Any) -> str:
 def _select(control: Control, value: Any) -> str:
     text = plain_text(value)
     for option in control.options:
-        if text in (option.label, option.key):
+        if text in option.names:
             return option.key
     if not control.options:
         return text
@@ -86,7 +91,11 @@ def _multiselect(control: Control, value: Any) -> str:
 def _date(control: Control, value: Any) -> str:
     if isinstance(value, date):  # a datetime is one too: its own calendar day
         return value.strftime("%Y-%m-%d")
-    found = _DATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    found = None
+    if isinstance(value, str):
+        with suppress(MappingFailed):  # a moment with an offset is a day of this zone
+            return to_date(value, open_zone(DEFAULT_TIMEZONE)).strftime("%Y-%m-%d")
+        found = _DATE.fullmatch(value.strip())
     if found:
         try:
             year, month, day = (int(part) for part in found.groups() if part is not None)
@@ -109,7 +118,7 @@ def _daterange(control: Control, value: Any) -> str:
 def _photo(control: Control, value: Any) -> str:
     addresses = [plain_text(item) for item in _items(value)]
     for address in addresses:
-        if not address.startswith(("http://", "https://")):
+        if not address.startswith(("http://", "https://", "@")):  # @ begins the id of an uploaded picture
             raise ValueRefused(f"图片地址无效：{address!r}", f"is not the address of a picture: {address!r}")
     return _json(addresses)
 
@@ -118,6 +127,11 @@ def _attachment(control: Control, value: Any) -> str:
     files = _items(value)
     written = []
     for item in files:
+        if isinstance(item, File):
+            raise ValueRefused(
+                f"文件“{item['name']}”还没有上传：请先用 upload_attachment，再把它的结果放进附件控件",
+                f"the file {item['name']!r} is not uploaded yet: call upload_attachment, and map what that yields",
+            )
         lacking = [key for key in _ATTACHMENT if not isinstance(item, Mapping) or is_empty(item.get(key))]
         if lacking:
             names = "、".join(lacking)
@@ -126,15 +140,40 @@ def _attachment(control: Control, value: Any) -> str:
     return _json(written)
 
 
-def _ids(control: Control, value: Any) -> str:
-    ids = [plain_text(item) for item in _items(value)]
+def user_ids(value: Any) -> list[str]:
+    """The ids in the value of a contact control: of ids, or of users as ``find_user`` yields them.
+
+    :raises ValueRefused: an id is empty, or no single text or number
+    """
+    return _listed_ids(value, "user_id")
+
+
+def _listed_ids(value: Any, key: str) -> list[str]:
+    ids = [plain_text(item.get(key) if isinstance(item, Mapping) else item) for item in _items(value)]
     if any(not item.strip() for item in ids):
         raise ValueRefused("含有空的编号", "holds an empty id")
-    return _json(ids)
+    return ids
+
+
+def _contact(control: Control, value: Any) -> str:
+    return _json(user_ids(value))
+
+
+def _relation(control: Control, value: Any) -> str:
+    return _json(_listed_ids(value, "instance_id"))
 
 
 def _department(control: Control, value: Any) -> str:
-    return _ids(control, value) if isinstance(value, Sequence) and not isinstance(value, str) else plain_text(value)
+    """One id is written as it is, several as a list: which of the two DingTalk wants is not documented."""
+    ids = _listed_ids(value, "department_id")
+    return _json(ids) if isinstance(value, list | tuple) else ids[0] if len(ids) == 1 else _json(ids)
+
+
+def _phone(control: Control, value: Any) -> str:
+    text = plain_text(value).strip()
+    if not _PHONE.fullmatch(text):
+        raise ValueRefused(f"不是电话号码：{text!r}", f"is not a phone number: {text!r}")
+    return text
 
 
 def _note(control: Control, value: Any) -> str:
@@ -165,8 +204,9 @@ _ENCODERS: dict[ControlType, Callable[[Control, Any], str]] = {
     ControlType.DATERANGE: _daterange,
     ControlType.PHOTO: _photo,
     ControlType.ATTACHMENT: _attachment,
-    ControlType.CONTACT: _ids,
-    ControlType.RELATION: _ids,
+    ControlType.CONTACT: _contact,
+    ControlType.RELATION: _relation,
+    ControlType.PHONE: _phone,
     ControlType.DEPARTMENT: _department,
     ControlType.NOTE: _note,
 }
