@@ -60,14 +60,15 @@ class Person:
 
     name: str
     department: int
+    mobile: str
 
 
 #: The designed flow of every demo form asks ``user-manager``.
 USERS: Final[dict[str, Person]] = {
-    "user-zhangsan": Person("张三", 1001),
-    "user-lisi": Person("李四", 1002),
-    "user-wangwu": Person("王五", 1003),
-    "user-manager": Person("陈经理", ROOT_DEPARTMENT),
+    "user-zhangsan": Person("张三", 1001, "13800000001"),
+    "user-lisi": Person("李四", 1002, "13800000002"),
+    "user-wangwu": Person("王五", 1003, "13800000003"),
+    "user-manager": Person("陈经理", ROOT_DEPARTMENT, "13800000009"),
 }
 #: Who decides where a start names no approvers.
 APPROVER: Final = "user-manager"

@@ -10,6 +10,9 @@ import msgspec
 from starlette.routing import BaseRoute
 
 from runtime.sandbox.dingtalk.api import dingtalk_routes
+from runtime.sandbox.dingtalk.directory import directory_routes
+from runtime.sandbox.dingtalk.drive import Drive
+from runtime.sandbox.dingtalk.drive_api import drive_routes
 from runtime.sandbox.dingtalk.events import event_of
 from runtime.sandbox.dingtalk.forms import Form, demo_forms, parse_form
 from runtime.sandbox.dingtalk.gateway import Gateway
@@ -41,11 +44,12 @@ class DingTalkSimulator:
         self.tokens = Tokens(storage, clock)
         self.gateway = Gateway(clock)
         self.push = EventPush(storage, clock, self.gateway)
+        self.drive = Drive(storage)
         self.instances = Instances(storage, self.forms, clock, self._on_change)
 
     def routes(self) -> list[BaseRoute]:
         """The API, relative to the address that stands for ``api.dingtalk.com`` and ``oapi.dingtalk.com``."""
-        return [*dingtalk_routes(self), *self.gateway.routes()]
+        return [*dingtalk_routes(self), *directory_routes(self), *drive_routes(self), *self.gateway.routes()]
 
     def seed(self) -> None:
         """Puts the demo forms in place."""

@@ -24,7 +24,7 @@ from runtime.sandbox.dingtalk.values import table_answer
 if TYPE_CHECKING:
     from runtime.sandbox.dingtalk import DingTalkSimulator
 
-__all__ = ["dingtalk_routes"]
+__all__ = ["dingtalk_routes", "guarded", "read_body"]
 
 _MAX_TEXT = 1024
 _MAX_RESULTS = 20
@@ -47,7 +47,7 @@ def dingtalk_routes(simulator: DingTalkSimulator) -> list[Route]:
         ("GET", "/v1.0/workflow/processCentres/schemaNames/processCodes", calls.code_by_name),
     ]
     return [
-        *(Route(path, _guarded(simulator, handler), methods=[method]) for method, path, handler in table),
+        *(Route(path, guarded(simulator, handler), methods=[method]) for method, path, handler in table),
         Route("/v1.0/oauth2/accessToken", _answering_errors(calls.access_token), methods=["POST"]),
         Route("/gettoken", calls.legacy_token, methods=["GET"]),
         Route("/call_back/get_call_back_failed_result", calls.failed_pushes, methods=["GET"]),
@@ -64,7 +64,9 @@ def _answering_errors(handler: Handler) -> Handler:
     return answer
 
 
-def _guarded(simulator: DingTalkSimulator, handler: Handler) -> Handler:
+def guarded(simulator: DingTalkSimulator, handler: Handler) -> Handler:
+    """A call of the new API: it wants the token in its header, and answers errors in DingTalk's form."""
+
     async def answer(request: Request) -> Response:
         if not simulator.tokens.valid(request.headers.get("x-acs-dingtalk-access-token")):
             raise DingTalkError("InvalidAuthentication", "不合法的access_token")
@@ -79,7 +81,7 @@ class _Calls:
 
     async def access_token(self, request: Request) -> Response:
         """获取企业内部应用的 accessToken"""
-        body = await _body(request)
+        body = await read_body(request)
         token = self._simulator.tokens.issue(body.get("appKey"), body.get("appSecret"))
         return json_response({"accessToken": token, "expireIn": TOKEN_SECONDS})
 
@@ -103,7 +105,9 @@ class _Calls:
 
     async def start(self, request: Request) -> Response:
         """发起审批实例"""
-        instance = self._simulator.instances.start(await _body(request))
+        body = await read_body(request)
+        self._simulator.drive.refuse_missing(body.get("formComponentValues"))
+        instance = self._simulator.instances.start(body)
         return json_response({"instanceId": instance.id})
 
     async def detail(self, request: Request) -> Response:
@@ -116,7 +120,7 @@ class _Calls:
 
     async def terminate(self, request: Request) -> Response:
         """撤销审批实例"""
-        body = await _body(request)
+        body = await read_body(request)
         instance = self._simulator.instances.get(body.get("processInstanceId"), missing="aflowProcessInstNotExist")
         remark = _text(body, "remark")
         user = instance.originator
@@ -132,7 +136,7 @@ class _Calls:
 
     async def comment(self, request: Request) -> Response:
         """添加审批评论"""
-        body = await _body(request)
+        body = await read_body(request)
         instance = self._simulator.instances.get(body.get("processInstanceId"), missing="processInstanceNotExist")
         text = _text(body, "text")
         if not text:
@@ -142,7 +146,7 @@ class _Calls:
 
     async def execute(self, request: Request) -> Response:
         """同意或拒绝审批任务"""
-        body = await _body(request)
+        body = await read_body(request)
         instance = self._simulator.instances.get(body.get("processInstanceId"), missing="processInstanceNotExist")
         task_id, result = body.get("taskId"), body.get("result")
         if not isinstance(task_id, int) or result not in ("agree", "refuse"):
@@ -158,7 +162,7 @@ class _Calls:
 
     async def list_ids(self, request: Request) -> Response:
         """获取审批实例ID列表"""
-        body = await _body(request)
+        body = await read_body(request)
         code = body.get("processCode")
         if not isinstance(code, str) or code not in self._simulator.forms:
             raise DingTalkError("invalidProcessCode", "processCode 不合法")
@@ -272,7 +276,11 @@ class _Calls:
 _SHOW_NAMES = {"START_PROCESS_INSTANCE": "发起人", "EXECUTE_TASK_NORMAL": "审批人", "ADD_REMARK": "评论"}
 
 
-async def _body(request: Request) -> Mapping[str, Any]:
+async def read_body(request: Request) -> Mapping[str, Any]:
+    """The request's JSON object.
+
+    :raises DingTalkError: ``invalidParameter``
+    """
     try:
         body = jsontext.loads(await request.body())
     except (ValueError, RecursionError) as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any
 
@@ -97,13 +99,19 @@ class _Inbox:
         instance = self._instances.find(request.path_params["id"])
         if instance is None:
             return _missing(request)
+        form = self._world.dingtalk.forms.get(instance.process_code)
+        components = {
+            (control.label, child.label): child.component
+            for control in (form.controls if form is not None else ())
+            for child in control.children
+        }
         return render(
             request,
             "approval.html",
             status,
             instance=instance,
             state=STATES[_state(instance)],
-            fields=[_field(value) for value in instance.values],
+            fields=[_field(value, components) for value in instance.values],
             department=demo.DEPARTMENTS.get(instance.department, str(instance.department)),
             transitions=TRANSITIONS,
             results={"AGREE": "同意 Agreed", "REFUSE": "拒绝 Refused"},
@@ -121,16 +129,20 @@ def _state(instance: Instance) -> str:
     return instance.result if instance.status == "COMPLETED" else instance.status
 
 
-def _field(value: FormValue) -> Field:
+def _field(value: FormValue, columns: Mapping[tuple[str, str], str]) -> Field:
+    """What a control shows.
+
+    :param columns: (table, column) → component
+    """
     label = value.name
     if value.component == "DDDateRangeField":
         label = " – ".join(_items(label)) or label
     if value.component == "TableField":
-        return _table(label, value.value)
+        return _table(label, value.value, columns)
     return Field(label, _text(value.component, value.value))
 
 
-def _text(component: str, value: str) -> str:
+def _text(component: str, value: str) -> str:  # noqa: PLR0911 - one line per component reads best
     items = _items(value)
     match component:
         case "DDDateRangeField":
@@ -143,13 +155,35 @@ def _text(component: str, value: str) -> str:
             names = {str(number): name for number, name in demo.DEPARTMENTS.items()}
             return "、".join(names.get(number, number) for number in items or [value])
         case "DDAttachment":
-            return "、".join(str(file.get("fileName", "")) for file in _decoded(value) if isinstance(file, dict))
+            return "、".join(_file(file) for file in _decoded(value) if isinstance(file, dict))
+        case "MoneyField":
+            return _money(value)
     return value
 
 
-def _table(label: str, value: str) -> Field:
+def _file(file: dict[str, Any]) -> str:
+    size = str(file.get("fileSize", ""))
+    return f"{file.get('fileName', '')}（{int(size):,} B）" if size.isdecimal() else str(file.get("fileName", ""))
+
+
+def _money(value: str) -> str:
+    """With thousands separators, and with two decimals at least."""
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        return value
+    exponent = amount.as_tuple().exponent
+    return f"{amount:,.{max(2, -exponent)}f}" if isinstance(exponent, int) else value
+
+
+def _table(label: str, value: str, components: Mapping[tuple[str, str], str]) -> Field:
     given: list[dict[str, str]] = [
-        {str(cell["name"]): str(cell["value"]) for cell in row if isinstance(cell, dict)} for row in _decoded(value)
+        {
+            str(cell["name"]): _text(components.get((label, str(cell["name"])), ""), str(cell["value"]))
+            for cell in row
+            if isinstance(cell, dict)
+        }
+        for row in _decoded(value)
     ]
     columns = list(dict.fromkeys(name for row in given for name in row))
     return Field(label, columns=columns, rows=[[row.get(name, "") for name in columns] for row in given], is_table=True)

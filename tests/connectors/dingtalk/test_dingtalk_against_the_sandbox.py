@@ -3,80 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import pytest
-import pytest_asyncio
-import uvicorn
 from aiohttp import web
 
 from runtime.connectors.base import CallbackRequest, Event, Finding, Intent, Outcome
 from runtime.connectors.dingtalk.connector import DingTalkConnector
-from runtime.connectors.registry import open_connector
 from runtime.errors import FormGone, LoginRefused, NotFound, OutcomeUnknown, RemoteRefused, ValueRefused
 from runtime.mapping.forms import ControlType, Form
 from runtime.mapping.mapper import MappedForm
 from runtime.sandbox import demo
-from runtime.sandbox.app import create_app
-
-STARTS = "/v1.0/workflow/processInstances"
-
-
-@dataclass
-class Sandbox:
-    """The running double and its control API."""
-
-    url: str
-
-    async def control(self, method: str, path: str, body: Any = None) -> Any:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.request(method, f"{self.url}/control{path}", json=body)
-            answer.raise_for_status()
-            return answer.json()
-
-    async def next_fault(self, fault: str, path: str = STARTS) -> None:
-        await self.control("POST", "/faults/next", {"fault": fault, "method": "POST", "path": path})
-
-    async def instances(self) -> list[Any]:
-        return list((await self.control("GET", "/dingtalk/instances"))["instances"])
-
-
-@pytest_asyncio.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    config = uvicorn.Config(
-        create_app(terminate_after=0.0), host="127.0.0.1", port=0, log_level="critical", access_log=False
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(20):
-        while not server.started:  # noqa: ASYNC110 - uvicorn offers a flag, no event
-            await asyncio.sleep(0.01)
-    yield Sandbox(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
-    server.should_exit = True
-    await task
-
-
-@pytest_asyncio.fixture
-async def link(sandbox: Sandbox) -> AsyncIterator[Callable[..., DingTalkConnector]]:
-    """``link(**settings)`` connects to the sandbox with the demo's credentials."""
-    opened: list[DingTalkConnector] = []
-
-    def make(**settings: Any) -> DingTalkConnector:
-        document = demo.connections(sandbox.url)[demo.DINGTALK_CONNECTION]
-        connector = open_connector("oa", document | {"rate": 1000, "retries": 1} | settings)
-        assert isinstance(connector, DingTalkConnector)
-        opened.append(connector)
-        return connector
-
-    yield make
-    for connector in opened:
-        await connector.aclose()
-
 
 Link = Callable[..., DingTalkConnector]
 Run = Callable[..., Awaitable[Any]]
@@ -119,7 +59,7 @@ async def test_the_connection_proves_itself(link: Link) -> None:
         await link(app_secret="wrong-secret", token_api="legacy").test()
 
 
-async def test_both_demo_forms_are_read(link: Link, sandbox: Sandbox) -> None:
+async def test_both_demo_forms_are_read(link: Link, sandbox: Any) -> None:
     connector = link()
     form = await connector.fetch_form(demo.PROCESS_CODE)
     assert form.title == "采购申请"
@@ -133,7 +73,7 @@ async def test_both_demo_forms_are_read(link: Link, sandbox: Sandbox) -> None:
     assert demo.PROCESS_CODE in caught.value.where
 
 
-async def test_an_approval_from_start_to_verdict(link: Link, sandbox: Sandbox, run: Run) -> None:
+async def test_an_approval_from_start_to_verdict(link: Link, sandbox: Any, run: Run) -> None:
     connector = link()
     form = await connector.fetch_form(demo.PROCESS_CODE)
     started = await run(
@@ -193,7 +133,7 @@ async def test_every_control_type_is_accepted_and_comes_back(link: Link, run: Ru
         await run(connector, "create_approval", **start_of(wrong, form=demo.ALL_PROCESS_CODE))
 
 
-async def test_a_refused_value_carries_dingtalks_own_words(link: Link, sandbox: Sandbox, run: Run) -> None:
+async def test_a_refused_value_carries_dingtalks_own_words(link: Link, sandbox: Any, run: Run) -> None:
     with pytest.raises(RemoteRefused) as caught:
         await run(link(), "create_approval", **start_of({"请购单别": "没有这种"}))
     assert caught.value.code == "illegalComponent"
@@ -203,7 +143,7 @@ async def test_a_refused_value_carries_dingtalks_own_words(link: Link, sandbox: 
     assert await sandbox.instances() == []
 
 
-async def test_an_expired_token_is_renewed_unnoticed(link: Link, sandbox: Sandbox, run: Run) -> None:
+async def test_an_expired_token_is_renewed_unnoticed(link: Link, sandbox: Any, run: Run) -> None:
     connector = link()
     await run(connector, "create_approval", **start_of())
     await sandbox.control("POST", "/dingtalk/expire-tokens")
@@ -220,7 +160,7 @@ async def reconcile(connector: DingTalkConnector, params: dict[str, Any]) -> Any
 
 @pytest.mark.parametrize("fault", ["reset_after", "malformed_after", "timeout_after"])
 async def test_a_start_that_took_place_without_an_answer_is_found_and_not_repeated(
-    link: Link, sandbox: Sandbox, run: Run, fault: str
+    link: Link, sandbox: Any, run: Run, fault: str
 ) -> None:
     connector = link(timeout=1.0)
     await run(connector, "create_approval", **start_of(VALUES | {"请购人员": "李四"}))
@@ -236,9 +176,7 @@ async def test_a_start_that_took_place_without_an_answer_is_found_and_not_repeat
 
 
 @pytest.mark.parametrize("fault", ["error500", "throttled_html"])
-async def test_a_start_that_never_took_place_is_provably_absent(
-    link: Link, sandbox: Sandbox, run: Run, fault: str
-) -> None:
+async def test_a_start_that_never_took_place_is_provably_absent(link: Link, sandbox: Any, run: Run, fault: str) -> None:
     connector = link()
     await run(connector, "create_approval", **start_of(VALUES | {"请购人员": "李四"}))
     await sandbox.next_fault(fault)
@@ -248,7 +186,7 @@ async def test_a_start_that_never_took_place_is_provably_absent(
     assert len(await sandbox.instances()) == 1
 
 
-async def test_a_start_that_was_told_to_slow_down_goes_through_once(link: Link, sandbox: Sandbox, run: Run) -> None:
+async def test_a_start_that_was_told_to_slow_down_goes_through_once(link: Link, sandbox: Any, run: Run) -> None:
     await sandbox.next_fault("error429")
     await run(link(), "create_approval", **start_of())
     assert len(await sandbox.instances()) == 1
@@ -264,7 +202,7 @@ async def test_two_equal_approvals_are_for_a_person_unless_the_key_tells_them_ap
     assert (await reconcile(connector, wanted | start_of(VALUES | {"来源单号": "10"}))).finding is Finding.ABSENT
 
 
-async def test_listing_and_withdrawing(link: Link, sandbox: Sandbox, run: Run) -> None:
+async def test_listing_and_withdrawing(link: Link, sandbox: Any, run: Run) -> None:
     connector = link()
     ids = [(await run(connector, "create_approval", **start_of()))["instance_id"] for _ in range(25)]
     since = datetime.now(UTC) - timedelta(minutes=5)
@@ -277,7 +215,7 @@ async def test_listing_and_withdrawing(link: Link, sandbox: Sandbox, run: Run) -
 
 
 async def test_events_arrive_verified_and_are_acknowledged(
-    link: Link, sandbox: Sandbox, run: Run, serve: Callable[..., Awaitable[Any]]
+    link: Link, sandbox: Any, run: Run, serve: Callable[..., Awaitable[Any]]
 ) -> None:
     connector = link()
     events: asyncio.Queue[Event] = asyncio.Queue()

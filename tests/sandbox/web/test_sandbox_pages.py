@@ -73,6 +73,8 @@ async def test_every_type_of_control_is_readable(sandbox: Any) -> None:
         "附件": '[{"spaceId":"163","fileName":"图纸.pdf","fileSize":"333","fileType":"pdf","fileId":"643"}]',
         "联系人": '["user-lisi"]',
         "部门": "[1002]",
+        "金额": "1234567.5",
+        "明细": '[[{"name":"物料","value":"A1"},{"name":"单价","value":"1500"}]]',
     }
     body = {
         "originatorUserId": "user-zhangsan",
@@ -80,8 +82,11 @@ async def test_every_type_of_control_is_readable(sandbox: Any) -> None:
         "deptId": -1,
         "formComponentValues": [{"name": name, "value": value} for name, value in values.items()],
     }
-    shown = texts(await page(sandbox, f"/inbox/{await sandbox.start(body)}"), "field")
-    assert shown == ["文本", "质检、财务", "2026-11-23 至 2026-11-25", "图纸.pdf", "李四", "采购部"]
+    *shown, table = texts(await page(sandbox, f"/inbox/{await sandbox.start(body)}"), "field")
+    assert shown == [
+        "文本", "质检、财务", "2026-11-23 至 2026-11-25", "图纸.pdf（333 B）", "李四", "采购部", "1,234,567.50"
+    ]  # fmt: skip
+    assert "1,500.00" in table
 
 
 async def test_buttons(sandbox: Any) -> None:
