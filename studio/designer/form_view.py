@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from runtime import jsontext
 from runtime.mapping.forms import Control, ControlType
+from studio.designer.control_text import control_label, control_text
 
 __all__ = ["form_html"]
 
@@ -55,26 +55,20 @@ def form_html(
 
 def _line(name: str, value: Any, control: Control | None, bad: bool, empty: str) -> str:
     star = '<span class="star">*</span>' if control is not None and control.required else ""
-    label = escape(control.label if control is not None and control.label else name)
-    shown = escape(_text(value)) or f"<i>{escape(empty)}</i>"
+    label = escape(control_label(control, name))
+    shown = escape(control_text(value, control)) or f"<i>{escape(empty)}</i>"
     return f"<dt>{label}{star}</dt><dd{' class=bad' if bad else ''}>{shown}</dd>"
 
 
 def _table(name: str, rows: Sequence[Any], control: Control | None) -> str:
     columns = list(dict.fromkeys(key for row in rows if isinstance(row, Mapping) for key in row))
     children = {key: child for child in (control.children if control else ()) for key in (child.id, child.label)}
-    head = "".join(f"<th>{escape(children[key].label if key in children else key)}</th>" for key in columns)
+    head = "".join(f"<th>{escape(control_label(children.get(key), key))}</th>" for key in columns)
     lines = "".join(
-        f"<tr>{''.join(f'<td>{escape(_text(row.get(key)))}</td>' for key in columns)}</tr>"
+        f"<tr>{''.join(f'<td>{escape(control_text(row.get(key), children.get(key)))}</td>' for key in columns)}</tr>"
         for row in rows
         if isinstance(row, Mapping)
     )
-    label = control.label if control is not None and control.label else name
+    label = control_label(control, name)
     table = f'<div class="scroll"><table><tr>{head}</tr>{lines}</table></div>'
     return f"<h4>{escape(label)}（{len(rows)}）</h4>{table}"
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else jsontext.dumps(value).decode()

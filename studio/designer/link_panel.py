@@ -95,6 +95,9 @@ def _constant(design: Design, target: Place, current: Link | None, key: str) -> 
     now = current.value if current is not None and current.source is None else None
     control = _control(design.controls, target)
     text = "" if now is None or (isinstance(now, str) and "{{" in now) else str(now)
+    if control is not None and control.type is ControlType.MULTISELECT and control.options:
+        _several(design, target, control, now, key)
+        return
     if control is not None and control.type is ControlType.SELECT and control.options:
         options = [option.label for option in control.options]
         chosen = st.selectbox(
@@ -110,6 +113,21 @@ def _constant(design: Design, target: Place, current: Link | None, key: str) -> 
         chosen = typed if typed or isinstance(now, str) else None
     if chosen is not None and chosen != text:
         _apply(design, lambda board: set_value(board, target, chosen))
+
+
+def _several(design: Design, target: Place, control: Control, now: Any, key: str) -> None:
+    options = [option.label for option in control.options]
+    known = [item for item in now if item in options] if isinstance(now, list | tuple) else []
+    picked = st.multiselect(
+        t("link.constant"),
+        options,
+        known,
+        placeholder=t("designer.choose"),
+        label_visibility="collapsed",
+        key=f"{key}-constants",
+    )
+    if picked != known:
+        _apply(design, lambda board: set_value(board, target, picked))
 
 
 def _expression(design: Design, target: Place, current: Link | None, key: str) -> None:

@@ -18,6 +18,7 @@ import uvicorn
 from streamlit.testing.v1 import AppTest
 
 from runtime.config import Settings
+from runtime.mapping.document import parse_mapping
 from runtime.mapping.folder import MappingFolder
 from runtime.mapping.templates import gallery, instantiate
 from runtime.sandbox import demo
@@ -61,7 +62,8 @@ def workspace(sandbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         connections.save(name, document)
     template = next(item for item in gallery() if item.id == "dingtalk-approval-odata")
     roles = {
-        role: next(c.name for c in connections.list() if c.kind == kind) for role, kind in template.connections.items()
+        role: next(c.name for c in connections.list() if c.kind in kinds)
+        for role, kinds in template.connections.items()
     }
     mapping = instantiate(
         template, id="demo", title="演示", connections=roles, settings={"process_code": demo.PROCESS_CODE}
@@ -95,6 +97,22 @@ def said(page: AppTest) -> str:
 @pytest.mark.usefixtures("workspace")
 def test_every_tab_draws(tab: str) -> None:
     assert not opened(tab).error
+
+
+def test_a_mapping_that_chooses_its_connection_is_designed_with_the_default_one(workspace: Path) -> None:
+    folder = MappingFolder(workspace / "mappings")
+    stored = folder.load("demo")
+    choice = {"choose": "{{ settings.object }}", "among": {"Drafts": demo.B1_CONNECTION}}
+    document = {**stored.mapping.model_dump(by_alias=True, exclude_defaults=True), "format": 1}
+    document["connections"] = {**document["connections"], "erp": {**choice, "default": demo.B1_CONNECTION}}
+    folder.save(parse_mapping(document), expected=stored.digest)
+    page = click(opened("source"), "fetch")
+    assert "在运行时选择" in said(page)
+    assert [error.value for error in page.error] == []
+    for tab in ("target", "fields", "flow"):
+        assert [error.value for error in opened(tab).error] == []
+    page = click(opened("preview"), "run-preview")
+    assert page.session_state["designer_preview"].result.documents
 
 
 @pytest.mark.usefixtures("workspace")

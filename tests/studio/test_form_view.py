@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
-from runtime.mapping.forms import Control, ControlType
+import pytest
+
+from runtime.mapping.forms import Control, ControlType, Option
+from studio.designer.control_text import control_text
 from studio.designer.form_view import form_html
 
 
@@ -21,3 +25,41 @@ def test_values_labels_and_tables_are_escaped() -> None:
 
 def test_an_empty_value_is_said_to_be_empty() -> None:
     assert "<i>未填</i>" in form_html("t", {"a": None}, {}, [], "未填")
+
+
+OPTIONS = (Option(key="普通", label="普通", id="option_0"), Option(key="2", label="加急"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "shown"),
+    [
+        (ControlType.SELECT, "2", "加急"),
+        (ControlType.SELECT, "option_0", "普通"),
+        (ControlType.SELECT, "特急", "特急"),
+        (ControlType.MULTISELECT, '["2","普通"]', "加急、普通"),
+        (ControlType.MULTISELECT, ["2"], "加急"),
+        (ControlType.MONEY, Decimal("1234567.50"), "1,234,567.50 元"),
+        (ControlType.MONEY, "十元", "十元"),
+        (ControlType.NUMBER, Decimal("12345"), "12345 元"),
+        (ControlType.DATE, "2026-11-23T00:00:00Z", "2026-11-23"),
+        (ControlType.DATE, "2026-11-22T17:00:00Z", "2026-11-23"),
+        (ControlType.DATERANGE, ["20261123", "2026-11-25"], "2026-11-23 – 2026-11-25"),
+        (ControlType.CONTACT, {"user_id": "u1", "name": "李四"}, "李四"),
+        (ControlType.CONTACT, ["u1", {"user_id": "u2"}], "u1、u2"),
+        (ControlType.DEPARTMENT, {"department_id": 7, "name": "采购部"}, "采购部"),
+        (ControlType.ATTACHMENT, [{"fileName": "a.pdf", "fileId": "1"}, {"fileName": "b.pdf"}], "a.pdf、b.pdf"),
+        (ControlType.PHOTO, ["https://a/1.jpg"], "https://a/1.jpg"),
+        (ControlType.TEXT, Decimal("10.50"), "10.50"),
+        (ControlType.TEXT, None, ""),
+    ],
+)
+def test_every_control_shows_what_the_approver_will_read(kind: ControlType, value: Any, shown: str) -> None:
+    control = Control(id="c", label="控件", type=kind, options=OPTIONS, unit="元")
+    assert control_text(value, control) == shown
+    table = Control(id="t", label="表", type=ControlType.TABLE, children=(control,))
+    assert f"<td>{shown}</td>" in form_html("t", {"t": [{"控件": value}]}, {"t": table}, [], "未填")
+
+
+def test_a_date_range_has_two_labels() -> None:
+    control = Control(id="r", label='["开始","结束"]', type=ControlType.DATERANGE)
+    assert "开始 – 结束" in form_html("t", {"r": ["2026-01-01", "2026-01-02"]}, {"r": control}, [], "未填")
