@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import jsonschema
 import pytest
 
 from runtime.engine.check import check_with_connections
@@ -14,6 +16,7 @@ from runtime.mapping.check import check_mapping
 from runtime.mapping.choosing import choices, names_of
 from runtime.mapping.document import dump_mapping, find_problems, parse_mapping
 from runtime.mapping.models import Mapping
+from runtime.mapping.schema import mapping_schema
 from runtime.store.ledger import list_deliveries
 
 CHOICE = {"choose": "{{ request.body.company }}", "among": {"CN": "erp-1", "HK": "erp-2"}, "default": "erp-1"}
@@ -72,7 +75,12 @@ async def test_settings_choose_for_a_flow_that_nobody_asks(bench) -> None:
 
 def test_the_document_survives_its_canonical_form(bench) -> None:
     mapping = dynamic(bench, [UPDATE])
-    assert parse_mapping(dump_mapping(mapping)) == mapping
+    written = dump_mapping(mapping)
+    assert parse_mapping(written) == mapping
+    schema = jsonschema.Draft202012Validator(mapping_schema())
+    schema.validate(json.loads(written))
+    with pytest.raises(jsonschema.ValidationError):
+        schema.validate({**json.loads(written), "connections": {"erp": {"choose": "x"}}})
     assert names_of(mapping, "erp") == ("erp-1", "erp-2")
     assert names_of(mapping, "oa") == ("oa-1",)
     assert choices(mapping) == {"erp": ["CN", "HK"], "oa": []}
