@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from runtime import jsontext
 from runtime.config import DEFAULT_TIMEZONE
 from runtime.errors import MappingFailed
 from runtime.mapping.forms import Control, ControlType
 from runtime.mapping.mapper import MappedForm
 from runtime.mapping.problems import Failure
-from runtime.mapping.values import is_blank, open_zone, shown, to_date, to_number, to_text
+from runtime.mapping.values import is_blank, members, open_zone, shown, to_date, to_number, to_text
 
 __all__ = ["check_form"]
 
@@ -80,7 +79,7 @@ def _date(_control: Control, value: Any) -> Iterator[_Reason]:
 
 
 def _date_range(control: Control, value: Any) -> Iterator[_Reason]:
-    ends = _items(value)
+    ends = members(value)
     if len(ends) != 2:
         yield f"{shown(value)} 不是起止两个日期", f"{shown(value)} is not a pair of dates"
         return
@@ -98,18 +97,8 @@ def _option(control: Control, value: Any) -> Iterator[_Reason]:
 
 
 def _options(control: Control, value: Any) -> Iterator[_Reason]:
-    for item in _items(value):
+    for item in members(value):
         yield from _option(control, item)
-
-
-def _items(value: Any) -> Sequence[Any]:
-    """The members of a list, of a JSON array in a text, or the one value itself."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = jsontext.loads(value)
-        except ValueError:
-            return (value,)
-    return value if isinstance(value, list | tuple) else (value,)
 
 
 _CHECKS: Final[dict[ControlType, Callable[[Control, Any], Iterator[_Reason]]]] = {

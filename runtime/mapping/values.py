@@ -6,15 +6,17 @@ Numbers are ``int`` or :class:`~decimal.Decimal`; a ``float`` that comes in is t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 from enum import Enum
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from runtime import jsontext
 from runtime.errors import BadMapping, MappingFailed
 
-__all__ = ["NUMBERS", "is_blank", "open_zone", "plain_number", "shown", "to_date", "to_number", "to_text"]
+__all__ = ["NUMBERS", "is_blank", "members", "open_zone", "plain_number", "shown", "to_date", "to_number", "to_text"]
 
 #: Exact for every number that :func:`to_number` lets through; the default context would round at 28 digits.
 NUMBERS = Context(
@@ -38,6 +40,16 @@ def is_blank(value: Any) -> bool:
     if isinstance(value, str):
         return not value or value.isspace()
     return value is None or (isinstance(value, list | tuple | dict) and not value)
+
+
+def members(value: Any) -> Sequence[Any]:
+    """The members of a list, of a JSON array in a text, or the one value itself."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = jsontext.loads(value)
+        except ValueError:
+            return (value,)
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 def shown(value: Any) -> str:

@@ -10,7 +10,7 @@ from runtime import jsontext
 from runtime.config import DEFAULT_TIMEZONE
 from runtime.errors import IntegrationError
 from runtime.mapping.forms import Control, ControlType
-from runtime.mapping.values import open_zone, to_date, to_number
+from runtime.mapping.values import members, open_zone, to_date, to_number
 
 __all__ = ["control_label", "control_text"]
 
@@ -27,7 +27,7 @@ _NAMES = {
 def control_label(control: Control | None, name: str) -> str:
     """What stands beside the control; a date range has two labels."""
     label = control.label if control is not None and control.label else name
-    ends = _items(label) if control is not None and control.type is ControlType.DATERANGE else ()
+    ends = members(label) if control is not None and control.type is ControlType.DATERANGE else ()
     return " – ".join(map(str, ends)) if len(ends) == 2 else label
 
 
@@ -38,14 +38,14 @@ def control_text(value: Any, control: Control | None) -> str:  # noqa: PLR0911 -
     kind = control.type if control is not None else ControlType.OTHER
     try:
         if control is not None and kind in (ControlType.SELECT, ControlType.MULTISELECT):
-            items = _items(value) if kind is ControlType.MULTISELECT else (value,)
+            items = members(value) if kind is ControlType.MULTISELECT else (value,)
             return "、".join(_option(item, control) for item in items)
         if kind in _NAMES:
-            return "、".join(_name(item, _NAMES[kind]) for item in _items(value))
+            return "、".join(_name(item, _NAMES[kind]) for item in members(value))
         if kind is ControlType.DATE:
             return _day(value)
         if kind is ControlType.DATERANGE:
-            return " – ".join(_day(end) for end in _items(value))
+            return " – ".join(_day(end) for end in members(value))
         if control is not None and kind in (ControlType.MONEY, ControlType.NUMBER):
             amount = f"{Decimal(to_number(value)):,f}" if kind is ControlType.MONEY else _plain(value)
             return f"{amount} {control.unit}".strip()
@@ -67,16 +67,6 @@ def _name(value: Any, keys: Sequence[str]) -> str:
 
 def _day(value: Any) -> str:
     return f"{to_date(value, open_zone(DEFAULT_TIMEZONE)):%Y-%m-%d}" if value not in ("", None) else ""
-
-
-def _items(value: Any) -> Sequence[Any]:
-    """The members of a list, of a JSON array in a text, or the one value itself."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = jsontext.loads(value)
-        except ValueError:
-            return (value,)
-    return value if isinstance(value, list | tuple) else (value,)
 
 
 def _plain(value: Any) -> str:

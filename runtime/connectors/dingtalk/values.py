@@ -6,7 +6,7 @@ DingTalk open platform, 发起审批实例, the table of controls and their valu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
@@ -17,7 +17,7 @@ from runtime.config import DEFAULT_TIMEZONE
 from runtime.connectors.files import File
 from runtime.errors import MappingFailed, ValueRefused
 from runtime.mapping.forms import Control, ControlType
-from runtime.mapping.values import open_zone, to_date
+from runtime.mapping.values import members, open_zone, to_date
 
 __all__ = ["LONGEST_VALUE", "encode_value", "is_empty", "plain_text", "user_ids"]
 
@@ -85,7 +85,7 @@ def _select(control: Control, value: Any) -> str:
 
 
 def _multiselect(control: Control, value: Any) -> str:
-    return _json([_select(control, item) for item in _items(value)])
+    return _json([_select(control, item) for item in members(value)])
 
 
 def _date(control: Control, value: Any) -> str:
@@ -106,7 +106,7 @@ def _date(control: Control, value: Any) -> str:
 
 
 def _daterange(control: Control, value: Any) -> str:
-    ends = _items(value)
+    ends = members(value)
     if len(ends) != 2:
         raise ValueRefused("日期区间需要开始和结束两个日期", "a date range needs a start and an end")
     start, end = (_date(control, item) for item in ends)
@@ -116,7 +116,7 @@ def _daterange(control: Control, value: Any) -> str:
 
 
 def _photo(control: Control, value: Any) -> str:
-    addresses = [plain_text(item) for item in _items(value)]
+    addresses = [plain_text(item) for item in members(value)]
     for address in addresses:
         if not address.startswith(("http://", "https://", "@")):  # @ begins the id of an uploaded picture
             raise ValueRefused(f"图片地址无效：{address!r}", f"is not the address of a picture: {address!r}")
@@ -124,7 +124,7 @@ def _photo(control: Control, value: Any) -> str:
 
 
 def _attachment(control: Control, value: Any) -> str:
-    files = _items(value)
+    files = members(value)
     written = []
     for item in files:
         if isinstance(item, File):
@@ -149,7 +149,7 @@ def user_ids(value: Any) -> list[str]:
 
 
 def _listed_ids(value: Any, key: str) -> list[str]:
-    ids = [plain_text(item.get(key) if isinstance(item, Mapping) else item) for item in _items(value)]
+    ids = [plain_text(item.get(key) if isinstance(item, Mapping) else item) for item in members(value)]
     if any(not item.strip() for item in ids):
         raise ValueRefused("含有空的编号", "holds an empty id")
     return ids
@@ -178,16 +178,6 @@ def _phone(control: Control, value: Any) -> str:
 
 def _note(control: Control, value: Any) -> str:
     raise ValueRefused("说明文字不能赋值", "an explanatory text cannot be set")
-
-
-def _items(value: Any) -> Sequence[Any]:
-    """The members of a list, of a JSON array in a string, or the one value itself."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = jsontext.loads(value)
-        except ValueError:
-            return (value,)
-    return value if isinstance(value, list | tuple) else (value,)
 
 
 def _json(value: Any) -> str:
