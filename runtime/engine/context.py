@@ -202,8 +202,12 @@ class Run:
         self.request = request
         self.performer = performer
         #: Role → name of the connection that plays it, from the first step to the last.
+        asked = request.cause in ("manual", "http")
         self.connections = choose_connections(
-            mapping, flow, choice_scope(mapping, input=request.input, request=request.request)
+            mapping,
+            flow,
+            choice_scope(mapping, input=request.input if asked else None, request=request.request),
+            read_from=request.read_from,
         )
         self.total = self.done = self.failed = self.skipped = self.unknown = 0
         #: Asked to stop, by the caller or by :attr:`fault`.
@@ -316,10 +320,12 @@ class Frame:
         return frame
 
 
-def choice_scope(mapping: Mapping, *, input: AnyMapping[str, Any], request: AnyMapping[str, Any] | None) -> Variables:
+def choice_scope(
+    mapping: Mapping, *, input: AnyMapping[str, Any] | None, request: AnyMapping[str, Any] | None
+) -> Variables:
     """The variables that the choice of a connection may depend on."""
-    scope: Variables = {"settings": mapping.settings, "input": dict(input)}
-    return scope if request is None else {**scope, "request": dict(request)}
+    given = {"settings": mapping.settings, "input": input, "request": request}
+    return {name: dict(value) for name, value in given.items() if value is not None}
 
 
 def _event_variable(event: Event, document: Any, zone: ZoneInfo) -> Variables:

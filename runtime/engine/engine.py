@@ -159,7 +159,7 @@ class Engine:
             return delivery
         if delivery.flow not in mapping.flows or delivery.source.startswith(RUN_SOURCES):
             return delivery
-        summary = await self.run(mapping, delivery.flow, RunRequest(cause="event", only=delivery.document_key))
+        summary = await self.run(mapping, delivery.flow, _for_one(delivery))
         if summary.error is not None:
             raise summary.error
         if summary.failed or summary.unknown or summary.state == "stopped":
@@ -179,7 +179,7 @@ class Engine:
         waiting = await self._db.aread(lambda state: waiting_for_answer(state, connection, before=before, limit=8))
         for one in waiting:
             if one.mapping == mapping.id and one.flow in mapping.flows and not one.source.startswith(RUN_SOURCES):
-                await self.run(mapping, one.flow, RunRequest(cause="event", only=one.document_key))
+                await self.run(mapping, one.flow, _for_one(one))
 
     async def _carry_out(self, run: Run, compiled: CompiledFlow, live: Live) -> RunSummary:
         frame = Frame(run=run, prefix="", records=StepRecords(), answer=Answer())
@@ -283,6 +283,12 @@ def find_flow(compiled: Compiled, mapping: Mapping, flow: str) -> CompiledFlow:
             where=mapping.id,
         )
     return compiled[flow]
+
+
+def _for_one(delivery: Delivery) -> RunRequest:
+    """A run that finishes what was begun with one document."""
+    read_from = delivery.source.partition("#")[0].partition("/")[0]
+    return RunRequest(cause="event", only=delivery.document_key, read_from=read_from)
 
 
 def _run_source(run: Run) -> str:

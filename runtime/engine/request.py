@@ -51,6 +51,8 @@ class RunRequest:
     limit: int | None = None
     #: Take up only the document of this key.
     only: str | None = None
+    #: The connection that this document was read from; it stands in for a choice that nobody is there to make.
+    read_from: str = ""
     #: A name under which the whole run has its place in the ledger: a second run of the same name repeats no effect.
     #: Empty = the event's key, if there is an event.
     document_key: str = ""

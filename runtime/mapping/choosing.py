@@ -37,10 +37,13 @@ def choices(mapping: Mapping) -> dict[str, list[str]]:
     }
 
 
-def choose_connections(mapping: Mapping, flow: str, scope: Scope) -> dict[str, str]:
+def choose_connections(mapping: Mapping, flow: str, scope: Scope, *, read_from: str = "") -> dict[str, str]:
     """Role → name of the connection that plays it in this run. Roles that the flow does not use may be missing.
 
-    :param scope: the variables that a choice may depend on: ``settings``, ``request``, ``input``
+    :param scope: the variables that a choice may depend on: ``settings``, ``request``, ``input``, as far as there are
+        such in this run
+    :param read_from: of a run that finishes one document: the connection that the document was read from. It is taken
+        where the choice allows it and nobody asked for anything
     :raises BadMapping: the mapping gives a role no connection
     :raises MappingFailed: the choice cannot be worked out, or its value is not in the list
     """
@@ -50,7 +53,7 @@ def choose_connections(mapping: Mapping, flow: str, scope: Scope) -> dict[str, s
     for role in sorted(roles_used(mapping, flow)):
         found = mapping.connections.get(role)
         if isinstance(found, DynamicConnection):
-            chosen[role] = _choose(found, scope, f"{mapping.id} connections.{role}")
+            chosen[role] = _choose(found, scope, read_from, f"{mapping.id} connections.{role}")
     return chosen
 
 
@@ -63,8 +66,19 @@ def chosen_here(mapping: Mapping, flow: str, scope: Scope) -> tuple[str, ...]:
     return tuple(name for role, name in sorted(chosen.items()) if not fixed_connection(mapping, role))
 
 
-def _choose(dynamic: DynamicConnection, scope: Scope, where: str) -> str:
-    value = compile_value(dynamic.choose, where=f"{where}.choose")(scope)
+def _choose(dynamic: DynamicConnection, scope: Scope, read_from: str, where: str) -> str:
+    choice = compile_value(dynamic.choose, where=f"{where}.choose")
+    missing = sorted(choice.names - scope.keys())
+    if missing:
+        # An expression may bear with what is missing; the default must not be taken for an answer to no question.
+        if read_from in dynamic.among.values():
+            return read_from
+        raise MappingFailed(
+            f"此次运行没有 {missing[0]}，无法据此选择连接",
+            f"This run has no {missing[0]} to choose the connection by",
+            where=where,
+        )
+    value = choice(scope)
     if is_blank(value):
         if dynamic.default:
             return dynamic.default

@@ -11,7 +11,7 @@ import pytest
 from runtime.engine.check import check_with_connections
 from runtime.engine.preview import preview
 from runtime.engine.request import RunRequest
-from runtime.errors import MappingFailed
+from runtime.errors import MappingFailed, Unreachable
 from runtime.mapping.check import check_mapping
 from runtime.mapping.choosing import choices, names_of
 from runtime.mapping.document import dump_mapping, find_problems, parse_mapping
@@ -129,3 +129,29 @@ async def test_events_come_from_a_fixed_connection_and_choices_are_of_one_kind(b
         "connections.oa.among",
         "flows.verdict.trigger.event.connection",
     ]
+
+
+async def test_a_verdict_has_the_write_back_finished_in_the_company_that_the_document_came_from(bench) -> None:
+    """The request that chose the company is long over; the default company must not be taken instead."""
+    bench.world.add(1)
+    choice = {**CHOICE, "choose": "{{ request.body.company if request is defined else '' }}"}
+    mapping = dynamic(bench, bench.submit_steps, choice=choice)
+
+    def down(name: str, params: Any) -> None:
+        if name == "erp.update":
+            raise Unreachable("连不上", "unreachable")
+
+    bench.world.before = down
+    summary = await bench.engine.run(mapping, "inbound", asked("HK"))
+    assert summary.failed == 1
+    bench.world.before = lambda _name, _params: None
+    delivery = await bench.engine.finish_pending(mapping, "oa-1", "i1")
+    assert delivery.source == "erp-2/Drafts"
+    assert bench.world.drafts[1]["Mark"] == "Y"
+    [stored] = bench.db.read(list_deliveries)
+    assert (stored.source, stored.state) == ("erp-2/Drafts", "complete")
+    assert {one.connection for one in stored.effects.values() if one.action == "update"} == {"erp-2"}
+    for request in (RunRequest(cause="schedule"), RunRequest(cause="event", only="1", read_from="erp-9")):
+        refused = await bench.engine.run(mapping, "inbound", request)
+        assert isinstance(refused.error, MappingFailed)
+    assert len(bench.world.approvals) == 1
