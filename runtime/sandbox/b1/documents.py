@@ -28,6 +28,7 @@ CURRENCY: Final = "RMB"
 TAX: Final = decimal(13)
 _CENT: Final = Decimal("0.01")
 
+_TRANSFER_REQUEST: Final = "1250000001"
 #: Documents without a price of their own: no tax.
 _UNTAXED: Final = frozenset({"59", "60", "67", "1250000001"})
 #: Documents that move stock, so that batches must be complete.
@@ -110,7 +111,8 @@ def complete_transfer(context: Context, entity_set: str, row: Row) -> None:
     :raises ServiceFault: a line is wrong
     """
     definition = context.company.sets[entity_set].definition
-    row["DocObjectCode"] = "67" if entity_set == "StockTransferDrafts" else definition.code
+    if entity_set != "StockTransferDrafts" or row.get("DocObjectCode") != _TRANSFER_REQUEST:
+        row["DocObjectCode"] = "67" if entity_set == "StockTransferDrafts" else definition.code
     row.setdefault("DocDate", context.today)
     row.setdefault("DueDate", row["DocDate"])
     row.setdefault("TaxDate", row["DocDate"])
