@@ -37,9 +37,7 @@ class Sessions:
     :param cookie: the cookie that names a session
     """
 
-    def __init__(
-        self, clock: Callable[[], datetime], minutes: float, nodes: int, cookie: str = "B1SESSION"
-    ) -> None:
+    def __init__(self, clock: Callable[[], datetime], minutes: float, nodes: int, cookie: str = "B1SESSION") -> None:
         self.minutes = minutes
         self._cookie = cookie
         self._clock = clock

@@ -28,9 +28,7 @@ from .wire import Call, Reply, json_body
 
 __all__ = ["B1Simulator"]
 
-_PATH: Final = re.compile(
-    rb"(?P<before>.*?)/+(?P<door>b1s/v[12]|b1dis/v1)(?:/(?P<path>.*))?", re.DOTALL
-)
+_PATH: Final = re.compile(rb"(?P<before>.*?)/+(?P<door>b1s/v[12]|b1dis/v1)(?:/(?P<path>.*))?", re.DOTALL)
 _HEADERS: Final = (
     ("Server", "Apache/2.4.58 (Unix)"),
     ("Keep-Alive", "timeout=5, max=100"),
@@ -131,9 +129,13 @@ class B1Simulator:
         row = service.company.sets[entity_set].get(key)
         return None if row is None else _without_secrets(service, entity_set, row)
 
-    def entity_sets(self) -> list[str]:
+    def entity_sets(self, company: str = B1_COMPANY) -> list[str]:
         """Names of all entity sets, user tables and objects included."""
-        return sorted(self.service.company.sets)
+        return sorted(self._services[company].company.sets)
+
+    def key_names(self, entity_set: str, company: str = B1_COMPANY) -> tuple[str, ...]:
+        """The properties that are the key of a set."""
+        return self._services[company].schema.type_of(entity_set).key
 
     def expire_sessions(self) -> None:
         """End every session at once: the next call of each client gets 401/301, at the gateway as well."""

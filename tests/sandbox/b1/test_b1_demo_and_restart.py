@@ -96,4 +96,9 @@ def test_a_failed_unit_of_work_leaves_no_trace(simulator: B1Simulator) -> None:
     except LookupError:
         pass
     assert {name: simulator.rows(name) for name in simulator.entity_sets()} == before
-    assert simulator.service.context(1).matching("ApprovalRequests", "DraftEntry", before["StockTransferDrafts"][-1]["DocEntry"] + 1) == []
+    assert (
+        simulator.service.context(1).matching(
+            "ApprovalRequests", "DraftEntry", before["StockTransferDrafts"][-1]["DocEntry"] + 1
+        )
+        == []
+    )

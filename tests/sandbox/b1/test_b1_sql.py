@@ -18,7 +18,7 @@ ITEMS = """Select "ItemCode", "ItemName", "CstGrpCode", "FrgnName", "BuyUnitMsr"
 COMPONENTS = """Select T0."DocEntry", T1."LineNum", T1."ItemCode", T2."ItemName", T1."BaseQty", T1."wareHouse"
 From OWOR T0 Left Join WOR1 T1 On T0."DocEntry" = T1."DocEntry" Left Join OITM T2 On T1."ItemCode" = T2."ItemCode" Where T2."ManBtchNum" = 'Y'"""  # noqa: E501
 HEADERS = """SELECT T0."DocEntry", T0."DocNum", T0."ReqName", T0."DocDate", T0."U_UserID", T0."U_BMID" FROM ODRF T0 WHERE T0."ObjType" = '1470000113' AND IFNULL(T0."U_ISSYN",'N') = 'N'"""  # noqa: E501
-LINES = """SELECT T1."DocEntry", T1."LineNum", T1."ItemCode", T1."Dscription", T1."Quantity", T1."PQTReqDate" FROM DRF1 T1"""
+LINES = """SELECT T1."DocEntry", T1."LineNum", T1."ItemCode", T1."Dscription", T1."Quantity", T1."PQTReqDate" FROM DRF1 T1"""  # noqa: E501
 
 
 @pytest.fixture
@@ -69,12 +69,10 @@ async def test_header_and_lines_say_what_the_service_layer_says(
     headers = await rows(gateway, HEADERS)
     by_entry = sorted(headers, key=lambda row: row["DocEntry"])
     assert by_entry == [{column: draft[name] for column, name in names.items()} for draft in drafts]
-    lines = await rows(gateway, f"{LINES} WHERE T1.\"DocEntry\" IN ({', '.join(str(d['DocEntry']) for d in drafts)})")
+    lines = await rows(gateway, f'{LINES} WHERE T1."DocEntry" IN ({", ".join(str(d["DocEntry"]) for d in drafts)})')
+    shown = ("LineNum", "ItemCode", "ItemDescription", "Quantity", "RequiredDate")
     wanted = [
-        (draft["DocEntry"], line["LineNum"], line["ItemCode"], line["ItemDescription"], line["Quantity"])
-        + (line["RequiredDate"],)
-        for draft in drafts
-        for line in draft["DocumentLines"]
+        (draft["DocEntry"], *(line[name] for name in shown)) for draft in drafts for line in draft["DocumentLines"]
     ]
     assert sorted(tuple(line.values()) for line in lines) == wanted
     assert (3, 0, 7.0) in {(line["DocEntry"], line["LineNum"], line["Quantity"]) for line in lines}
@@ -136,7 +134,8 @@ async def test_functions_of_hana(gateway: httpx.AsyncClient, expression: str, ke
         *("", "drop table OITM", "delete from OITM", "insert into OITM values (1)", 'update OITM set "OnHand" = 0'),
         *("select 1 from DUMMY; drop table OITM", "select * into X from OITM", "call NOSUCH(1)", "call TMDK(1, 2)"),
         *("call TMDK('{0}','{1}','{2}')", "call TMDK((select 1 from DUMMY), 0, 1)", "explain select 1 from DUMMY"),
-        *("select * from NOSUCH", 'select "NoSuch" from OITM', "select nosuch(1) from DUMMY", "select * from sqlite_master"),
+        *("select * from NOSUCH", 'select "NoSuch" from OITM', "select nosuch(1) from DUMMY"),
+        *("select * from sqlite_master", "select randomblob(9) from DUMMY"),
         *("select load_extension('x') from DUMMY", "select * from pragma_table_info('OITM')", "select ? from DUMMY"),
         *('select 1 from "OTHER"."OITM"', "select (", "select * from OITM where \"UpdateDate\" > 'soon'"),
         *("select count(*) from OITM a, OITM b, OITM c, OITM d, OITM e, OITM f, OITM g, OITM h, OITM i, OITM j",),

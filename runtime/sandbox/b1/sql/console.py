@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlglot import exp, tokens
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from ..context import Context
@@ -36,10 +36,8 @@ class Console:
 
         :raises SqlRefused: the statement is wrong, or is something else
         """
-        words = _tokens(statement)
-        if words and words[0].text.upper() == "CALL":
-            return self._call(statement[words[0].end + 1 :])
-        return self.query(parse_query(statement)).rows
+        call = _after_call(statement)
+        return self.query(parse_query(statement)).rows if call is None else self._call(call)
 
     def query(self, query: exp.Query) -> Answer:
         """The answer of a query that was parsed before.
@@ -61,12 +59,14 @@ class Console:
         return procedure(self._context(), [node.name for node in call.expressions])
 
 
-def _tokens(statement: str) -> list[tokens.Token]:
+def _after_call(statement: str) -> str | None:
+    """What follows ``CALL``; None = the statement is none."""
     try:
-        return Hana().tokenize(statement)
+        first = next(iter(Hana().tokenize(statement)), None)
     except SqlglotError as error:
         raise SqlRefused(f"sql syntax error: {error}") from error
+    return statement[first.end + 1 :] if first is not None and first.text.upper() == "CALL" else None
 
 
-def _constant(node: exp.Expression) -> bool:
+def _constant(node: exp.Expr) -> bool:
     return isinstance(node, exp.Literal)

@@ -83,11 +83,11 @@ def _fixed(value: Any, scale: int) -> str:
 def _to_date(value: Any, template: str | None = None) -> str:
     if template is None:
         return iso_date(str(value))
-    return datetime.strptime(str(value), _pattern(template)).date().isoformat()  # noqa: DTZ007 - a company's own date
+    return datetime.strptime(str(value), _pattern(template)).date().isoformat()
 
 
 def _to_timestamp(value: Any, template: str | None = None) -> str:
-    moment = _moment(value) if template is None else datetime.strptime(str(value), _pattern(template))  # noqa: DTZ007
+    moment = _moment(value) if template is None else datetime.strptime(str(value), _pattern(template))
     return moment.isoformat(sep=" ", timespec="seconds")
 
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlglot import exp, generator, parser, tokens
+from sqlglot import TokenType, exp, generator, parser, tokens
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import SqlglotError
 
-from .functions import FUNCTIONS, NATIVE, PREFIX, iso_date, register
+from .functions import FUNCTIONS, NATIVE, PREFIX, iso_date
 from .mirror import Mirror, Table
 
 __all__ = ["Answer", "Hana", "SqlRefused", "date_columns", "execute", "parse_query", "tables_of"]
@@ -28,7 +28,7 @@ MAX_ROWS: Final = 100_000
 #: SQLite looks at the clock after so many of its steps.
 _STEPS: Final = 10_000
 
-_CASTS: Final[dict[exp.DataType.Type, str]] = {
+_CASTS: Final[dict[object, str]] = {
     **dict.fromkeys(exp.DataType.TEXT_TYPES, "TO_VARCHAR"),
     **dict.fromkeys(exp.DataType.INTEGER_TYPES, "TO_INTEGER"),
     exp.DataType.Type.DATE: "TO_DATE",
@@ -52,7 +52,7 @@ class Hana(Dialect):
     class Tokenizer(tokens.Tokenizer):
         """``TOP n``"""
 
-        KEYWORDS = {**tokens.Tokenizer.KEYWORDS, "TOP": tokens.TokenType.TOP}  # noqa: RUF012 - sqlglot's own form
+        KEYWORDS = {**tokens.Tokenizer.KEYWORDS, "TOP": TokenType.TOP}  # noqa: RUF012 - sqlglot's own form
 
     class Parser(parser.Parser):
         """No function is known, so that none is rewritten."""
@@ -100,7 +100,7 @@ def parse_query(statement: str) -> exp.Query:
     return query
 
 
-def tables_of(query: exp.Expression, mirror: Mirror, company: str) -> dict[str, Table]:
+def tables_of(query: exp.Expr, mirror: Mirror, company: str) -> dict[str, Table]:
     """The tables that a query reads, by upper-case name.
 
     :raises SqlRefused: one of them is not there
@@ -138,8 +138,8 @@ def execute(query: exp.Query, mirror: Mirror, company: str, now: datetime, secon
     dates = date_columns(tables.values())
     keys = _name_answers(query)
     date_keys = frozenset(key for key, node in keys.items() if _is_date(node, dates))
-    for node in list(query.find_all(*_COMPARISONS)):
-        _read_dates(node, dates)
+    for comparison in list(query.find_all(*_COMPARISONS)):
+        _read_dates(comparison, dates)
     for node in reversed(list(query.walk())):
         replaced = _rewrite(node, now, tables)
         if replaced is not node:
@@ -150,14 +150,14 @@ def execute(query: exp.Query, mirror: Mirror, company: str, now: datetime, secon
     return Answer([dict(zip(names, row, strict=True)) for row in rows], date_keys | starred)
 
 
-def _name_answers(query: exp.Query) -> dict[str, exp.Expression]:
+def _name_answers(query: exp.Query) -> dict[str, exp.Expr]:
     """Give every column of the answer the name that HANA shows; returns what stands behind each but a ``*``."""
     select = query
     while not isinstance(select, exp.Select):
         if not isinstance(select.this, exp.Query):
             raise SqlRefused("sql syntax error: no SELECT")
         select = select.this
-    keys: dict[str, exp.Expression] = {}
+    keys: dict[str, exp.Expr] = {}
     named = []
     for projection in select.expressions:
         if projection.is_star:
@@ -174,14 +174,14 @@ def _name_answers(query: exp.Query) -> dict[str, exp.Expression]:
     return keys
 
 
-def _is_date(node: exp.Expression, dates: frozenset[str]) -> bool:
+def _is_date(node: exp.Expr, dates: frozenset[str]) -> bool:
     """Whether an answer column holds dates: a date column as it is, or the lowest or highest of it."""
     if isinstance(node, exp.Anonymous) and node.name.upper() in {"MIN", "MAX", "IFNULL"}:
         return bool(node.expressions) and _is_date(node.expressions[0], dates)
     return isinstance(node, exp.Column) and node.name.lower() in dates
 
 
-def _read_dates(comparison: exp.Expression, dates: frozenset[str]) -> None:
+def _read_dates(comparison: exp.Expr, dates: frozenset[str]) -> None:
     """A text that is compared with a date column is read as a date, however it is written."""
     sides = [node for value in comparison.args.values() for node in (value if isinstance(value, list) else [value])]
     if not any(isinstance(side, exp.Column) and side.name.lower() in dates for side in sides):
@@ -194,7 +194,7 @@ def _read_dates(comparison: exp.Expression, dates: frozenset[str]) -> None:
                 raise SqlRefused(f"invalid DATE, TIME or TIMESTAMP value: '{side.name}'") from error
 
 
-def _rewrite(node: exp.Expression, now: datetime, tables: Mapping[str, Table]) -> exp.Expression:
+def _rewrite(node: exp.Expr, now: datetime, tables: Mapping[str, Table]) -> exp.Expr:
     if isinstance(node, exp.Table):
         table = tables.get(node.name.upper())
         if table is not None:
@@ -215,7 +215,7 @@ def _rewrite(node: exp.Expression, now: datetime, tables: Mapping[str, Table]) -
     return node
 
 
-def _function(node: exp.Anonymous) -> exp.Expression:
+def _function(node: exp.Anonymous) -> exp.Expr:
     name, arguments = node.name.upper(), node.expressions
     if name in NATIVE:
         return exp.Anonymous(this=NATIVE[name], expressions=arguments)
@@ -227,14 +227,14 @@ def _function(node: exp.Anonymous) -> exp.Expression:
     return exp.Anonymous(this=PREFIX + name.lower(), expressions=arguments)
 
 
-def _scale(node: exp.Expression | None) -> exp.Expression | None:
+def _scale(node: exp.Expr | None) -> exp.Expr | None:
     """The decimals that a number was brought to, so that its text shows as many."""
     if isinstance(node, exp.Anonymous) and node.name.lower().removeprefix(PREFIX) == "to_decimal":
         return node.expressions[2] if len(node.expressions) == 3 else None
     return None
 
 
-def _cast(node: exp.Cast) -> exp.Expression:
+def _cast(node: exp.Cast) -> exp.Expr:
     function = _CASTS.get(node.to.this)
     if function is None:
         raise SqlRefused(f"sql syntax error: cannot cast to {node.to.sql()}")
@@ -242,12 +242,11 @@ def _cast(node: exp.Cast) -> exp.Expression:
     return _function(exp.Anonymous(this=function, expressions=[node.this, *sizes]))
 
 
-def _moment(now: datetime) -> exp.Expression:
+def _moment(now: datetime) -> exp.Expr:
     return exp.Literal.string(now.strftime("%Y-%m-%d %H:%M:%S"))
 
 
 def _fetch(connection: sqlite3.Connection, text: str, seconds: float) -> tuple[list[str], list[tuple[Any, ...]]]:
-    register(connection)
     deadline = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
     connection.set_authorizer(_only_reading)
@@ -286,5 +285,6 @@ def _explained(text: str) -> str:
 def _first_line(error: Exception) -> str:
     errors = getattr(error, "errors", None)
     if errors:
-        return f"{errors[0]['description'].partition('<Token')[0].strip()} near line {errors[0]['line']}, column {errors[0]['col']}"
+        first = errors[0]
+        return f"{first['description'].partition('<Token')[0].strip()} near line {first['line']}, column {first['col']}"
     return str(error).splitlines()[0] if str(error) else "the statement is nested too deeply"

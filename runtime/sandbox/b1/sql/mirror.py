@@ -12,6 +12,7 @@ from ..rows import Company, Row
 from ..schema import EntityType, Property, Schema
 from ..tables import SetRow
 from .columns import COLUMNS, CONSTANTS, DB_VALUES, LINE_TABLES, PARENT_COLUMNS
+from .functions import register
 
 __all__ = ["Mirror", "Table"]
 
@@ -79,6 +80,7 @@ class Mirror:
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA case_sensitive_like = ON")
+        register(connection)
         return connection
 
     def _rebuild(self, schema: Schema) -> None:

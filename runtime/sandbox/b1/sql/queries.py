@@ -21,11 +21,15 @@ __all__ = ["ALLOWED_TABLES", "list_rows", "normalised", "page_of", "parameters_o
 
 #: ``TableList`` of ``conf/b1s_sqltable.conf``, as far as the simulator has these tables.
 ALLOWED_TABLES: Final = frozenset(
-    "OCRD CRD1 OCPR OITM OITW ITM1 OITT ITT1 OWOR WOR1 OBTN ODRF DRF1"
-    " OQUT ORDR ODLN ORDN OINV ORIN OPRQ OPQT OPOR OPDN ORPD OPCH"
-    " QUT1 RDR1 DLN1 RDN1 INV1 RIN1 PRQ1 PQT1 POR1 PDN1 RPD1 PCH1".split()
+    {
+        *("OCRD", "CRD1", "OCPR", "OITM", "OITW", "ITM1", "OITT", "ITT1", "OWOR", "WOR1", "OBTN", "ODRF", "DRF1"),
+        *("OQUT", "ORDR", "ODLN", "ORDN", "OINV", "ORIN", "OPRQ", "OPQT", "OPOR", "OPDN", "ORPD", "OPCH"),
+        *("QUT1", "RDR1", "DLN1", "RDN1", "INV1", "RIN1", "PRQ1", "PQT1", "POR1", "PDN1", "RPD1", "PCH1"),
+    }
 )
-_FUNCTIONS: Final = frozenset("SUM AVG MIN MAX COUNT IFNULL ISNULL LOWER UPPER LEFT RIGHT".split())
+_FUNCTIONS: Final = frozenset(
+    {"SUM", "AVG", "MIN", "MAX", "COUNT", "IFNULL", "ISNULL", "LOWER", "UPPER", "LEFT", "RIGHT"}
+)
 _GRAMMAR: Final = (
     *(exp.Select, exp.From, exp.Where, exp.Join, exp.Order, exp.Ordered, exp.Group, exp.Having, exp.Limit, exp.Union),
     *(exp.And, exp.Or, exp.Not, exp.Between, exp.In, exp.Exists, exp.Is, exp.Null, exp.Like, exp.Distinct, exp.Paren),
@@ -59,7 +63,7 @@ def normalised(text: str, console: Console) -> tuple[str, str]:
     return query.sql(dialect=Hana), ",".join(name for name in dict.fromkeys(ordered) if name in names)
 
 
-def list_rows(stored: str, sent: Mapping[str, exp.Expression], console: Console) -> list[dict[str, Any]]:
+def list_rows(stored: str, sent: Mapping[str, exp.Expr], console: Console) -> list[dict[str, Any]]:
     """The rows of a stored text; dates as ``20201007``.
 
     :raises ServiceFault: 704 the parameters are not those of the text; 701 it does not run any more
@@ -82,7 +86,7 @@ def list_rows(stored: str, sent: Mapping[str, exp.Expression], console: Console)
     return answer.rows
 
 
-def parameters_of_query(query: str) -> dict[str, exp.Expression]:
+def parameters_of_query(query: str) -> dict[str, exp.Expr]:
     """Parameters in an address, percent-encoded: ``a=1&b='x'``; what begins with ``$`` is none.
 
     :raises ServiceFault: 704 a value is neither a number nor a text in single quotes
@@ -92,7 +96,7 @@ def parameters_of_query(query: str) -> dict[str, exp.Expression]:
     return _values((name, value) for name, value in decoded if not name.startswith("$"))
 
 
-def parameters_of_body(body: Mapping[str, Any]) -> tuple[dict[str, exp.Expression], str]:
+def parameters_of_body(body: Mapping[str, Any]) -> tuple[dict[str, exp.Expr], str]:
     """Parameters in a body, ``{"ParamList": "a=1&b='x'"}``, and the same as they stand in an address.
 
     :raises ServiceFault: 704 as for :func:`parameters_of_query`
@@ -110,8 +114,8 @@ def parameters_of_body(body: Mapping[str, Any]) -> tuple[dict[str, exp.Expressio
     return _values(found), "&".join(f"{quote(name)}={quote(value)}" for name, value in found)
 
 
-def _values(pairs: Iterable[tuple[str, str]]) -> dict[str, exp.Expression]:
-    values: dict[str, exp.Expression] = {}
+def _values(pairs: Iterable[tuple[str, str]]) -> dict[str, exp.Expr]:
+    values: dict[str, exp.Expr] = {}
     for name, text in pairs:
         if len(text) >= 2 and text.startswith("'") and text.endswith("'"):
             values[name] = exp.Literal.string(text[1:-1].replace("''", "'"))
@@ -168,7 +172,7 @@ def _spell(column: exp.Column, query: exp.Query, tables: Mapping[str, Table]) ->
     raise ServiceFault(400, 703, f"Column '{column.name}' from table '{table or column.table}' not accessible")
 
 
-def _scopes(node: exp.Expression, query: exp.Query) -> Iterator[exp.Select]:
+def _scopes(node: exp.Expr, query: exp.Query) -> Iterator[exp.Select]:
     select = node.find_ancestor(exp.Select)
     if select is None:  # the ORDER BY of a UNION
         select = next(query.find_all(exp.Select, bfs=False))
