@@ -146,6 +146,8 @@ def recompute_transfer(context: Context, entity_set: str, before: Row, row: Row)
         for name, value in defaults.items():
             fresh.setdefault(name, value)
         fresh["RemainingOpenQuantity"] = fresh["Quantity"]
+        if item.get("ManageBatchNumbers") == "tYES" and entity_set == "StockTransfers":
+            _check_batches(fresh, fresh["Quantity"])
         completed.append(fresh)
     row["StockTransferLines"] = completed
 
@@ -256,7 +258,7 @@ def _complete_line(context: Context, entity_set: str, line: Row, code: str) -> N
 
 
 def _derive_from_base(context: Context, line: Row) -> None:
-    """The item of a line that is drawn from a base document.
+    """Item, open quantity and price of a line that is drawn from a base document.
 
     :raises ServiceFault: the base document or its line does not exist
     """
@@ -270,6 +272,7 @@ def _derive_from_base(context: Context, line: Row) -> None:
             raise bad_request("Production order is not released")
         if number is None:
             line["ItemCode"] = base["ItemNo"]
+            line.setdefault("Quantity", decimal(max(base["PlannedQuantity"] - base["CompletedQuantity"], 0)))
             return
         candidates, key, code = base["ProductionOrderLines"], "LineNumber", "ItemNo"
     else:
@@ -280,6 +283,8 @@ def _derive_from_base(context: Context, line: Row) -> None:
     if match is None:
         raise bad_request(f"Base line {number} does not exist")
     line.setdefault("ItemCode", match[code])
+    if "RemainingOpenQuantity" in match:
+        line.setdefault("Quantity", match["RemainingOpenQuantity"])
     if "UnitPrice" in match:
         line.setdefault("UnitPrice", match["UnitPrice"])
 

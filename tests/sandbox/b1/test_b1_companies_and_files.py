@@ -137,3 +137,32 @@ async def test_areas_of_a_special_price_are_told_apart_by_their_number(v1: httpx
     new = {"CardCode": "C2003", "ItemCode": "F30002", "Price": 800, "SpecialPriceDataAreas": [area]}
     assert (await v1.post("SpecialPrices", json=new)).status_code == 201
     assert (await v1.post("SpecialPrices", json=new)).json()["error"]["code"] == -2035
+
+
+async def test_what_the_barcode_application_saves(v1: httpx.AsyncClient, simulator: B1Simulator) -> None:
+    def batch(number: str, quantity: int) -> dict[str, Any]:
+        return {"BatchNumbers": [{"BatchNumber": number, "Quantity": quantity, "AddmisionDate": "20261123"}]}
+
+    async def post(entity_set: str, line: dict[str, Any], expected: int = 201, **header: Any) -> Any:
+        answer = await v1.post(entity_set, json={"DocumentLines": [line], **header})
+        assert answer.status_code == expected, answer.text
+        return answer.json()
+
+    receipt = {"BaseType": "202", "BaseEntry": "1", "U_SCRKLX": "合格入库", "U_BGR1": "SF0006"}
+    made = await post("InventoryGenEntries", receipt, U_CZR="CS01", U_CZSJ="2026-11-23 21:04:44", U_InboundType="1")
+    assert (made["DocumentLines"][0]["ItemCode"], made["DocumentLines"][0]["Quantity"]) == ("F30001", 30.0)
+    order = {"BaseType": 22, "BaseEntry": 2, "BaseLine": 0}
+    refused = await post("PurchaseDeliveryNotes", order, 400, CardCode="V1002")
+    assert "batch" in refused["error"]["message"]["value"]
+    note = await post("PurchaseDeliveryNotes", order | batch("N1", 200), CardCode="V1002")
+    line = {"BaseType": 20, "BaseEntry": note["DocEntry"], "BaseLine": 0, "Quantity": 20}
+    await post("PurchaseReturns", line | batch("N1", 20), CardCode="V1002")
+    issue = simulator.service.sql.run("call TMDK(3, 1, 400)")[-1]
+    assert (issue["BatchNumber"], issue["Quantity"]) == ("N1", 180)
+    sold = await post("DeliveryNotes", {"BaseType": 17, "BaseEntry": 1, "BaseLine": 0, "Quantity": 5}, CardCode="C2001")
+    back = {"BaseType": 15, "BaseEntry": sold["DocEntry"], "BaseLine": 0, "Quantity": 1}
+    assert (await post("Returns", back, CardCode="C2001"))["DocumentLines"][0]["ItemCode"] == "F30001"
+    moved = {"ItemCode": "R10003", "Quantity": 5, "FromWarehouseCode": "01", "WarehouseCode": "03"}
+    assert (await v1.post("StockTransfers", json={"StockTransferLines": [moved]})).status_code == 400
+    transfer = {"FromWarehouse": "01", "StockTransferLines": [moved | batch("N1", 5)]}
+    assert (await v1.post("StockTransfers", json=transfer)).status_code == 201

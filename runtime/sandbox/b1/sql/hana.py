@@ -255,7 +255,7 @@ def _fetch(connection: sqlite3.Connection, text: str, seconds: float) -> tuple[l
         rows = cursor.fetchmany(MAX_ROWS + 1)
         names = [column[0] for column in cursor.description]
         cursor.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError) as error:
         raise SqlRefused(_explained(str(error))) from error
     finally:
         connection.set_authorizer(None)

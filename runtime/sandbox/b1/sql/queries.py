@@ -142,6 +142,8 @@ def _check_grammar(query: exp.Query) -> None:
             fits = not isinstance(node.parent, exp.From | exp.Join)
         elif isinstance(node, exp.Star):
             fits = isinstance(node.parent, exp.Anonymous)
+        elif isinstance(node, exp.Placeholder):
+            fits = bool(node.name)
         elif isinstance(node, exp.Table):
             fits = isinstance(node.this, exp.Identifier) and not node.db
         if not fits:
