@@ -12,8 +12,9 @@
 ``POST /control/b1/expire-sessions``                     every session ends, of the Service Layer and the DI gateway
 ``POST /control/b1/drafts``                              ``{"count", "lines", "company"}``: generate unsynced purchase
                                                          requests
-``GET|PUT /control/b1/gateway``                          ``{"error_status": 400 | 200}``: HTTP status with which the DI
-                                                         gateway refuses a statement
+``GET|PUT /control/b1/gateway``                          ``{"error_status": 400 | 200, "long_dates": false | true}``:
+                                                         how the DI gateway refuses a statement (HTTP status), and
+                                                         whether dates carry a time
 ``POST /control/dingtalk/expire-tokens``                 every access token ends
 ``GET  /control/dingtalk/callback``                      the event subscription
 ``PUT  /control/dingtalk/callback``                      ``{"url"}``: sends ``check_url``, saves only if answered
@@ -156,13 +157,16 @@ class _Control:
         return {"ok": True}
 
     async def gateway(self, request: Request) -> object:
-        return {"error_status": self._world.b1.gateway.error_status}
+        gateway = self._world.b1.gateway
+        return {"error_status": gateway.error_status, "long_dates": gateway.long_dates}
 
     async def change_gateway(self, request: Request) -> object:
-        status = (await _body(request)).get("error_status")
-        if status not in (200, 400):
-            raise ValueError("error_status is 400 or 200")
-        self._world.b1.gateway.error_status = status
+        gateway, body = self._world.b1.gateway, await _body(request)
+        status = body.get("error_status", gateway.error_status)
+        long_dates = body.get("long_dates", gateway.long_dates)
+        if status not in (200, 400) or not isinstance(long_dates, bool):
+            raise ValueError("error_status is 400 or 200, long_dates true or false")
+        gateway.error_status, gateway.long_dates = status, long_dates
         return await self.gateway(request)
 
     async def expire_tokens(self, request: Request) -> object:

@@ -177,7 +177,10 @@ async def test_the_gateway_fails_like_the_others(sandbox: Any) -> None:
     with pytest.raises(httpx.TransportError):
         await met("reset_after")
     await sandbox.control("PUT", "/b1/gateway", {"error_status": 500}, 400)
-    assert await sandbox.control("PUT", "/b1/gateway", {"error_status": 200}) == {"error_status": 200}
+    assert await sandbox.control("PUT", "/b1/gateway", {"error_status": 200}) == {
+        "error_status": 200,
+        "long_dates": False,
+    }
     answer = await sandbox.client.post(f"{root}/exec-sql", json={"Sql": "select"})
     assert (answer.status_code, answer.json()["code"] != "RIS.10000000") == (200, True)
     await sandbox.control("POST", "/b1/expire-sessions")

@@ -51,6 +51,7 @@ _USER_FIELDS: Final[tuple[tuple[str, str, str, int | str, str, str], ...]] = (
     ("OPRQ", "BaseDocNo", "来源单号", 50, "", ""),
     ("OPRQ", "ProjectCode", "项目编号", 20, "", ""),
     ("OPRQ", "IsSubmit", "提交审批", 1, _YES_NO, "N"),
+    ("OPRQ", "SYN", "同步状态（另一写法）", 1, _SYNC, "N"),
     ("OPRQ", "SyncStatus", "同步状态（制造执行）", 1, _SYNC, "N"),
     ("OPRQ", "SyncFlag", "同步标识", 20, "", ""),
     ("OPRQ", "InboundType", "入库类型", 20, "", ""),

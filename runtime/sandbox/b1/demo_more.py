@@ -24,7 +24,7 @@ def seed_more(context: Context) -> None:
     _seed_batches(context)
     files = _seed_attachments(context)
     _seed_order_drafts(context, files)
-    _seed_transfer_request(context)
+    _seed_transfers(context)
     draft = context.get("Drafts", 1)
     context.put("Drafts", 1, {**draft, "AttachmentEntry": files})
 
@@ -79,13 +79,16 @@ def _seed_order_drafts(context: Context, files: int) -> None:
         approvals.open_request(context, entry, TEMPLATE_ORDER, remark)
 
 
-def _seed_transfer_request(context: Context) -> None:
+def _seed_transfers(context: Context) -> None:
+    """A transfer that took place, and the draft of a request for another one."""
+    places = {"FromWarehouse": "01", "ToWarehouse": "03"}
+    done = {"Comments": "装配备料", "U_UserID": "user-wangwu", "U_BMID": "1003", **places}
+    records.create(context, "StockTransfers", {**done, "StockTransferLines": [{"ItemCode": "R10002", "Quantity": 40}]})
     body = {
         "DocObjectCode": "1250000001",
         "DocDate": day(context, 0),
         "Comments": "装配线缺料，请调拨",
-        "FromWarehouse": "01",
-        "ToWarehouse": "03",
+        **places,
         "U_ISSYN": "N",
         "U_UserID": "user-wangwu",
         "U_BMID": "1003",

@@ -1,6 +1,7 @@
 """The DI gateway: SQL over HTTP beside the Service Layer, with a login and sessions of its own.
 
-Known from integrators only; nothing is published about its errors, so their HTTP status is a switch.
+Known from integrators only; nothing is published about its errors, so their HTTP status is a switch, and so is the
+form of dates.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = ["COOKIE", "Gateway"]
 
 #: The cookie of its sessions.
 COOKIE: Final = "B1DISESSION"
+_MIDNIGHT: Final = " 00:00:00.000000000"
 _DONE: Final = "RIS.10000000"
 _BAD_REQUEST: Final = "RIS.20000400"
 _NO_SESSION: Final = "RIS.20000301"
@@ -40,6 +42,8 @@ class Gateway:
         self.sessions = sessions
         #: HTTP status of a refused statement: 400, or 200 with the code telling.
         self.error_status = 400
+        #: Dates as ``2026-11-23 00:00:00.000000000``, HANA's timestamps, instead of ``2026-11-23``.
+        self.long_dates = False
 
     def answer(self, call: Call) -> Reply:
         """Carry out a call."""
@@ -73,10 +77,12 @@ class Gateway:
         if not isinstance(statement, str):
             return _refusal(self.error_status, _BAD_REQUEST, "Sql: a statement is missing")
         try:
-            rows = self._services[session.company].sql.run(statement)
+            answer = self._services[session.company].sql.run(statement)
         except SqlRefused as refused:
             return _refusal(self.error_status, _SQL_FAILED, str(refused))
-        return _reply(200, _DONE, "OK", {"value": rows})
+        for row in answer.rows if self.long_dates else []:
+            row.update({key: f"{row[key]}{_MIDNIGHT}" for key in answer.dates if row[key] is not None})
+        return _reply(200, _DONE, "OK", {"value": answer.rows})
 
 
 def _refusal(status: int, code: str, text: str) -> Reply:

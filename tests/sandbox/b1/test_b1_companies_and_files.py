@@ -64,7 +64,7 @@ def test_a_restart_finds_both_companies(tmp_path: Path, clock: Any) -> None:
         second.seed()
         assert everything(second) == before
         assert len(second.rows("Drafts", B1_SECOND_COMPANY)) == 4
-        assert second.service.sql.run("select count(*) N from ODRF") == [{"N": 18}]
+        assert second.service.sql.run("select count(*) N from ODRF").rows == [{"N": 18}]
 
 
 async def test_files_are_kept_and_read_back_by_name(v1: httpx.AsyncClient, v2: httpx.AsyncClient) -> None:
@@ -157,7 +157,7 @@ async def test_what_the_barcode_application_saves(v1: httpx.AsyncClient, simulat
     note = await post("PurchaseDeliveryNotes", order | batch("N1", 200), CardCode="V1002")
     line = {"BaseType": 20, "BaseEntry": note["DocEntry"], "BaseLine": 0, "Quantity": 20}
     await post("PurchaseReturns", line | batch("N1", 20), CardCode="V1002")
-    issue = simulator.service.sql.run("call TMDK(3, 1, 400)")[-1]
+    issue = simulator.service.sql.run("call TMDK(3, 1, 400)").rows[-1]
     assert (issue["BatchNumber"], issue["Quantity"]) == ("N1", 180)
     sold = await post("DeliveryNotes", {"BaseType": 17, "BaseEntry": 1, "BaseLine": 0, "Quantity": 5}, CardCode="C2001")
     back = {"BaseType": 15, "BaseEntry": sold["DocEntry"], "BaseLine": 0, "Quantity": 1}

@@ -78,6 +78,45 @@ async def test_header_and_lines_say_what_the_service_layer_says(
     assert (3, 0, 7.0) in {(line["DocEntry"], line["LineNum"], line["Quantity"]) for line in lines}
 
 
+#: Columns of a purchase request that the field lists name, in the header and in the lines.
+HEADER_COLUMNS = (
+    "Requester ReqName Department DocDate DocDueDate U_PurReqType Comments U_Origin U_BaseDocNo U_Approver"
+    " U_ApprovalStatus U_ApprovalDate U_ProjectCode U_IsSubmit U_ISSYN U_SyncStatus U_SYN U_instanceID U_REQUESTID"
+    " U_SPNO U_UserID U_BMID U_SUCCESS ObjType DocStatus Canceled CardCode DocEntry"
+)
+LINE_COLUMNS = (
+    "ItemCode ItemName U_Specifications unitMsr U_IsBoM U_SafetyStock U_Onhand U_MinRepQty Quantity PQTReqDate FreeTxt"
+    " LineVendor U_CardShortName U_ItemType U_IsUrgentItem PriceAfterVAT Gtotal Dscription LineNum WhsCode"
+)
+
+
+@pytest.mark.parametrize("table", ["ODRF", "OPRQ", "OPOR", "ORDR", "OIGN", "OIGE", "OWTR"])
+async def test_documents_have_the_columns_of_the_field_lists(gateway: httpx.AsyncClient, table: str) -> None:
+    for name, columns in ((table, HEADER_COLUMNS), (f"{table[1:]}1", LINE_COLUMNS)):
+        wanted = columns.split()
+        if table == "OWTR":  # a transfer has no requester, vendor or tax
+            missing = {"Requester", "ReqName", "Department", "Canceled", "ItemName", "PQTReqDate", "FreeTxt"}
+            wanted = [column for column in wanted if column not in missing | {"LineVendor", "PriceAfterVAT", "Gtotal"}]
+        shown = ", ".join(f'"{column}"' for column in wanted)
+        found = await rows(gateway, f"select {shown} from {name}")
+        assert found
+        assert all(list(row) == wanted for row in found)
+
+
+async def test_dates_may_carry_a_time(gateway: httpx.AsyncClient, simulator: B1Simulator) -> None:
+    simulator.gateway.long_dates = True
+    statement = (
+        'select "DocDate", max("UpdateDate") X, min("Comments") Y, max("CancelDate") Z from ODRF group by "DocDate"'
+    )
+    for row in await rows(gateway, statement):
+        assert (row["DocDate"][10:], row["X"], row["Z"]) == (
+            " 00:00:00.000000000",
+            "2026-11-23 00:00:00.000000000",
+            None,
+        )
+        assert " 00:00" not in (row["Y"] or "")
+
+
 async def test_every_write_is_seen_at_once(gateway: httpx.AsyncClient, v1: httpx.AsyncClient) -> None:
     status = 'select "Status" from OWDD where "DraftEntry" = 1'
     assert await rows(gateway, status) == [{"Status": "W"}]

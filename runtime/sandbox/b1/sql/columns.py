@@ -76,7 +76,7 @@ COLUMNS: Final[dict[str, str]] = {
         SystemNumber=SysNumber""",
     "SpecialPrice": """
         ItemCode CardCode Price Currency DiscountPercent=Discount PriceListNum=ListNum AutoUpdate=AutoUpdt
-        SourcePrice=SrcPrice Valid=Valid ValidFrom ValidTo""",
+        SourcePrice=SrcPrice Valid ValidFrom ValidTo""",
     "SpecialPriceDataArea": """
         RowNumber=LINENUM DateFrom=FromDate Dateto=ToDate SpecialPrice=Price Discount PriceCurrency=Currency
         AutoUpdate=AutoUpdt PriceListNo=ListNum""",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -31,13 +30,13 @@ class Console:
         self.seconds = seconds
         self._context = context
 
-    def run(self, statement: str) -> list[dict[str, Any]]:
-        """The rows of one SELECT, or of one CALL of a stored procedure.
+    def run(self, statement: str) -> Answer:
+        """The answer of one SELECT, or of one CALL of a stored procedure.
 
         :raises SqlRefused: the statement is wrong, or is something else
         """
         call = _after_call(statement)
-        return self.query(parse_query(statement)).rows if call is None else self._call(call)
+        return self.query(parse_query(statement)) if call is None else self._call(call)
 
     def query(self, query: exp.Query) -> Answer:
         """The answer of a query that was parsed before.
@@ -48,7 +47,7 @@ class Console:
         now = datetime.fromisoformat(f"{context.today}T{context.time}")
         return execute(query, self.mirror, self.name, now, self.seconds)
 
-    def _call(self, text: str) -> list[dict[str, Any]]:
+    def _call(self, text: str) -> Answer:
         select = parse_query(f"SELECT {text}")
         call = select.selects[0] if len(select.selects) == 1 and not select.args.get("from_") else None
         if not isinstance(call, exp.Anonymous) or not all(_constant(node) for node in call.expressions):
@@ -56,7 +55,7 @@ class Console:
         procedure = PROCEDURES.get(call.name.upper())
         if procedure is None:
             raise SqlRefused(f"invalid name of function or procedure: {call.name}")
-        return procedure(self._context(), [node.name for node in call.expressions])
+        return Answer(procedure(self._context(), [node.name for node in call.expressions]), frozenset())
 
 
 def _after_call(statement: str) -> str | None:

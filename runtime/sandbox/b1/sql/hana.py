@@ -39,6 +39,7 @@ _CASTS: Final[dict[object, str]] = {
 }
 #: Expressions that sqlglot counts among the functions, and that SQLite has as well.
 _PLAIN: Final = (exp.And, exp.Or, exp.Case, exp.If, exp.Exists, exp.Cast, exp.CurrentDate, exp.CurrentTimestamp)
+_BEGINNINGS: Final = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN})
 _COMPARISONS: Final = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In)
 
 
@@ -89,6 +90,9 @@ def parse_query(statement: str) -> exp.Query:
     :raises SqlRefused: it is empty, malformed, more than one statement, or no query
     """
     try:
+        first = next(iter(Hana().tokenize(statement)), None)
+        if first is not None and first.token_type not in _BEGINNINGS:
+            raise SqlRefused("insufficient privilege: only SELECT and CALL are allowed")
         found = [tree for tree in Hana().parse(statement) if tree is not None]
     except (SqlglotError, RecursionError) as error:
         raise SqlRefused(f"sql syntax error: {_first_line(error)}") from error
@@ -167,6 +171,8 @@ def _name_answers(query: exp.Query) -> dict[str, exp.Expr]:
         name = projection.args.get("alias") if isinstance(projection, exp.Alias) else None
         if name is None and isinstance(inner, exp.Column):
             name = inner.this
+        if not isinstance(name, exp.Identifier | None):
+            raise SqlRefused(f"sql syntax error: incorrect syntax near {name.sql()}")
         key = inner.sql(dialect=Hana) if name is None else name.name if name.quoted else name.name.upper()
         keys[key] = inner
         named.append(exp.alias_(inner, exp.to_identifier(key, quoted=True)))
