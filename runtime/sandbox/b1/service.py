@@ -246,14 +246,20 @@ class ServiceLayer:
         """What is to be created."""
         if entity_set == "Attachments2":
             return attachments.take_files(context, call)
-        return self._with_text(entity_set, json_body(call))
+        body = json_body(call)
+        if entity_set == "SQLQueries" and "SqlText" not in body:
+            raise bad_request("Property 'SqlText' of 'SQLQuery' is missing", -1000)
+        return self._with_text(entity_set, body)
 
     def _with_text(self, entity_set: str, body: dict[str, Any]) -> dict[str, Any]:
-        """A text of ``SQLQueries`` in the form in which it is stored."""
-        if entity_set != "SQLQueries" or "SqlText" not in body:
+        """A text of ``SQLQueries`` in the form in which it is stored; its parameters follow from it alone."""
+        if entity_set != "SQLQueries":
             return body
-        text, parameters = queries.normalised(str(body["SqlText"]), self.sql)
-        return {**body, "SqlText": text, "ParamList": parameters}
+        kept = {name: value for name, value in body.items() if name != "ParamList"}
+        if "SqlText" not in kept:
+            return kept
+        text, parameters = queries.normalised(str(kept["SqlText"]), self.sql)
+        return {**kept, "SqlText": text, "ParamList": parameters}
 
     def _list_query(self, call: Call, row: Row, key: Key) -> Reply:
         """``SQLQueries('x')/List``: always in pages; a ``SqlText`` in the body is ignored."""

@@ -43,6 +43,10 @@ async def test_a_definition_is_stored_in_one_form_and_run(v1: httpx.AsyncClient,
     assert (await v1.get("SQLQueries('sql01')")).json()["ParamList"] == "a"
     assert (await listed(v1, "a='C2001'")).json()["value"] == [{"CardCode": "C2001"}]
     assert (await listed(v1, "a='it''s'")).json()["value"] == []
+    assert (await v1.patch("SQLQueries('sql01')", json={"ParamList": "b", "SqlName": "r"})).status_code == 204
+    assert (await v1.get("SQLQueries('sql01')")).json()["ParamList"] == "a"
+    assert (await v1.patch("SQLQueries('sql01')", json={"SqlText": None})).status_code == 400
+    assert (await v1.post("SQLQueries", json={"SqlCode": "empty"})).status_code == 400
     assert (await v1.delete("SQLQueries('sql01')")).status_code == 204
     assert (await listed(v1)).status_code == 404
 

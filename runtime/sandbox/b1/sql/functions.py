@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import math
 import re
 import sqlite3
 from collections.abc import Callable
@@ -19,8 +20,8 @@ PREFIX: Final = "hana_"
 NATIVE: Final[dict[str, str]] = {
     **{name: name for name in ("COUNT", "SUM", "AVG", "MIN", "MAX", "COALESCE", "IFNULL", "NULLIF", "ABS", "LENGTH")},
     **{name: name for name in ("UPPER", "LOWER", "TRIM", "LTRIM", "RTRIM", "REPLACE", "ROUND", "SUBSTRING")},
-    **{name: name for name in ("ROW_NUMBER", "RANK", "DENSE_RANK", "LAG", "LEAD", "CEIL", "FLOOR", "MOD")},
-    **{"SUBSTR": "SUBSTRING", "UCASE": "UPPER", "LCASE": "LOWER", "STRING_AGG": "GROUP_CONCAT", "CEILING": "CEIL"},
+    **{name: name for name in ("ROW_NUMBER", "RANK", "DENSE_RANK", "LAG", "LEAD")},
+    **{"SUBSTR": "SUBSTRING", "UCASE": "UPPER", "LCASE": "LOWER", "STRING_AGG": "GROUP_CONCAT"},
 }
 
 _COMPACT: Final = re.compile(r"(\d{4})(\d\d)(\d\d)")
@@ -46,7 +47,7 @@ def register(connection: sqlite3.Connection) -> None:
 
 
 def _null_in_null_out(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    if name in {"MAP"}:
+    if name == "MAP":
         return function
 
     def call(*arguments: Any) -> Any:
@@ -157,6 +158,9 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "RPAD": lambda value, size, filler=" ": _pad(value, size, filler, left=False),
     "CONCAT": lambda first, second: f"{first}{second}",
     "LOCATE": lambda text, part: str(text).find(str(part)) + 1,
+    **dict.fromkeys(("CEIL", "CEILING"), math.ceil),
+    "FLOOR": math.floor,
+    "MOD": math.fmod,
     "GREATEST": max,
     "LEAST": min,
     "MAP": _map,
