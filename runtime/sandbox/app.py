@@ -1,11 +1,11 @@
 """The sandbox: B1 and DingTalk doubles, their pages and their switches, as one application on one port.
 
-====================  =================================================================
-``/b1/…``             B1 Service Layer (``/b1/b1s/v1/…`` and ``/b1/b1s/v2/…``)
+====================  =====================================================================================
+``/b1/…``             B1 Service Layer (``/b1/b1s/v1/…`` and ``/b1/b1s/v2/…``) and DI gateway (``/b1/b1dis/v1/…``)
 ``/dingtalk/…``       DingTalk, new and legacy host
 ``/``                 pages: inbox, documents, switches
 ``/control/…``        JSON control API, see :mod:`runtime.sandbox.control`
-====================  =================================================================
+====================  =====================================================================================
 """
 
 from __future__ import annotations

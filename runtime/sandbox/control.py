@@ -9,8 +9,12 @@
 ``DELETE /control/faults``                               no faults, no latency, nothing planned
 ``POST /control/faults/next``                            ``{"fault", "times": 1, "method": "", "path": ""}``: the next
                                                          matching calls meet this fault, whatever the rates
-``POST /control/b1/expire-sessions``                     every Service Layer session ends
-``POST /control/b1/drafts``                              ``{"count", "lines"}``: generate unsynced purchase requests
+``POST /control/b1/expire-sessions``                     every session ends, of the Service Layer and the DI gateway
+``POST /control/b1/drafts``                              ``{"count", "lines", "company"}``: generate unsynced purchase
+                                                         requests
+``GET|PUT /control/b1/gateway``                          ``{"error_status": 400 | 200, "long_dates": false | true}``:
+                                                         how the DI gateway refuses a statement (HTTP status), and
+                                                         whether dates carry a time
 ``POST /control/dingtalk/expire-tokens``                 every access token ends
 ``GET  /control/dingtalk/callback``                      the event subscription
 ``PUT  /control/dingtalk/callback``                      ``{"url"}``: sends ``check_url``, saves only if answered
@@ -49,6 +53,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runtime import jsontext
+from runtime.sandbox.demo import B1_COMPANY
 from runtime.sandbox.dingtalk.errors import DingTalkError, json_response
 from runtime.sandbox.dingtalk.gateway import NotDelivered
 from runtime.sandbox.dingtalk.instances import Instance
@@ -76,6 +81,8 @@ def control_routes(world: World) -> list[Route]:
         ("POST", "/faults/next", control.plan_fault),
         ("POST", "/b1/expire-sessions", control.expire_sessions),
         ("POST", "/b1/drafts", control.generate_drafts),
+        ("GET", "/b1/gateway", control.gateway),
+        ("PUT", "/b1/gateway", control.change_gateway),
         ("POST", "/dingtalk/expire-tokens", control.expire_tokens),
         ("GET", "/dingtalk/callback", control.callback),
         ("PUT", "/dingtalk/callback", control.change_callback),
@@ -143,8 +150,24 @@ class _Control:
         count, lines = body.get("count", 1), body.get("lines", 5)
         if not isinstance(count, int) or not isinstance(lines, int) or count < 1 or lines < 1:
             raise ValueError("count and lines are whole numbers from 1")
-        self._world.b1.generate_drafts(count, lines)
+        company = body.get("company", B1_COMPANY)
+        if company not in self._world.b1.companies():
+            raise ValueError("there is no such company")
+        self._world.b1.generate_drafts(count, lines, company)
         return {"ok": True}
+
+    async def gateway(self, request: Request) -> object:
+        gateway = self._world.b1.gateway
+        return {"error_status": gateway.error_status, "long_dates": gateway.long_dates}
+
+    async def change_gateway(self, request: Request) -> object:
+        gateway, body = self._world.b1.gateway, await _body(request)
+        status = body.get("error_status", gateway.error_status)
+        long_dates = body.get("long_dates", gateway.long_dates)
+        if status not in (200, 400) or not isinstance(long_dates, bool):
+            raise ValueError("error_status is 400 or 200, long_dates true or false")
+        gateway.error_status, gateway.long_dates = status, long_dates
+        return await self.gateway(request)
 
     async def expire_tokens(self, request: Request) -> object:
         self._world.dingtalk.tokens.expire()

@@ -13,6 +13,7 @@ __all__ = [
     "B1_COMPANY",
     "B1_CONNECTION",
     "B1_PASSWORD",
+    "B1_SECOND_COMPANY",
     "B1_USER",
     "DEPARTMENTS",
     "DINGTALK_AES_KEY",
@@ -34,6 +35,8 @@ HOST: Final = "127.0.0.1"
 PORT: Final = 8765
 
 B1_COMPANY: Final = "SBODEMOCN"
+#: A second company with data of its own; the same users log in to it.
+B1_SECOND_COMPANY: Final = "SBODEMO2"
 B1_USER: Final = "manager"
 B1_PASSWORD: Final = "manager"  # noqa: S105 - a fixed demo value, documented, opens nothing but the sandbox
 

@@ -213,6 +213,8 @@ def _error_answer(kind: FaultKind, prefix: str, path: str) -> Response:
     if not is_b1:
         return DingTalkError("systemError", "系统错误", 500).response()
     text = "Switch company error: -1102"
+    if "/b1dis/" in path:
+        return Response(json.dumps({"code": "RIS.20000305", "message": text}), 500, media_type="application/json")
     error: dict[str, Any]
     if "/v2/" in path:
         error = {"code": "305", "details": [{"code": "", "message": ""}], "message": text}

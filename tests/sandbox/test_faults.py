@@ -157,3 +157,31 @@ def test_command_line_words() -> None:
     for wrong in ("reset_after", "nonsense=0.1", "error500=2", "error500=x"):
         with pytest.raises(ValueError):
             parse_faults([wrong])
+
+
+async def test_the_gateway_fails_like_the_others(sandbox: Any) -> None:
+    root = "/b1/b1dis/v1"
+    statement = {"Sql": "select 1 from DUMMY"}
+    assert (await sandbox.client.post(f"{root}/Login", json=LOGIN)).status_code == 200
+
+    async def met(fault: str) -> httpx.Response:
+        await sandbox.control("POST", "/faults/next", {"fault": fault, "path": "exec-sql"})
+        answer: httpx.Response = await sandbox.client.post(f"{root}/exec-sql", json=statement)
+        return answer
+
+    answer = await met("error500")
+    assert (answer.status_code, answer.json()["code"][:4]) == (500, "RIS.")
+    assert (await met("error429")).status_code == 429
+    assert (await met("session_expiry")).status_code == 401
+    assert (await sandbox.client.post(f"{root}/Login", json=LOGIN)).status_code == 200
+    with pytest.raises(httpx.TransportError):
+        await met("reset_after")
+    await sandbox.control("PUT", "/b1/gateway", {"error_status": 500}, 400)
+    assert await sandbox.control("PUT", "/b1/gateway", {"error_status": 200}) == {
+        "error_status": 200,
+        "long_dates": False,
+    }
+    answer = await sandbox.client.post(f"{root}/exec-sql", json={"Sql": "select"})
+    assert (answer.status_code, answer.json()["code"] != "RIS.10000000") == (200, True)
+    await sandbox.control("POST", "/b1/expire-sessions")
+    assert (await sandbox.client.post(f"{root}/exec-sql", json=statement)).status_code == 401

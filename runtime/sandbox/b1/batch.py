@@ -13,7 +13,7 @@ from uuid import uuid4
 from .faults import bad_request
 from .wire import Call, Reply, reason
 
-__all__ = ["answer_batch"]
+__all__ = ["answer_batch", "parts"]
 
 _REQUEST: Final = re.compile(rb"([A-Z]+) (\S+)(?: HTTP/[\d.]+)?")
 
@@ -45,12 +45,12 @@ def answer_batch(call: Call, execute: Callable[[Call], Reply], transaction: Tran
     :raises ServiceFault: the body is no multipart body, or a change set reads
     """
     plan: list[_Item | list[_Item]] = []
-    for headers, content in _parts(call.headers.get("content-type", ""), call.body):
+    for headers, content in parts(call.headers.get("content-type", ""), call.body):
         kind = headers.get("content-type", "")
         if not kind.startswith("multipart/mixed"):
             plan.append(_Item(headers, _inner_call(call, content)))
             continue
-        change_set = [_Item(inner, _inner_call(call, part)) for inner, part in _parts(kind, content)]
+        change_set = [_Item(inner, _inner_call(call, part)) for inner, part in parts(kind, content)]
         if any(item.call.method == "GET" for item in change_set):
             raise bad_request("GET is not allowed in a change set", -1000)
         plan.append(change_set)
@@ -80,7 +80,7 @@ def _answer_change_set(items: list[_Item], execute: Callable[[Call], Reply], tra
     return head + _join(answers, boundary)
 
 
-def _parts(content_type: str, body: bytes) -> list[tuple[dict[str, str], bytes]]:
+def parts(content_type: str, body: bytes) -> list[tuple[dict[str, str], bytes]]:
     """Headers (lower case) and content of each part; line ends may be CRLF or LF."""
     match = re.search(r'boundary="?([^";]+)"?', content_type, re.IGNORECASE)
     if match is None:

@@ -13,6 +13,7 @@ from .values import decimal
 
 __all__ = [
     "TEMPLATE_INVENTORY",
+    "TEMPLATE_ORDER",
     "TEMPLATE_REQUEST",
     "TEMPLATE_SCRAP",
     "UNIT_PRICE",
@@ -25,6 +26,7 @@ __all__ = [
 TEMPLATE_REQUEST: Final = 1
 TEMPLATE_INVENTORY: Final = 2
 TEMPLATE_SCRAP: Final = 3
+TEMPLATE_ORDER: Final = 4
 
 #: Password of every demo user but the manager.
 _PASSWORD: Final = "1234"  # noqa: S105 - a fixed demo value, opens nothing but the sandbox
@@ -49,6 +51,16 @@ _USER_FIELDS: Final[tuple[tuple[str, str, str, int | str, str, str], ...]] = (
     ("OPRQ", "BaseDocNo", "来源单号", 50, "", ""),
     ("OPRQ", "ProjectCode", "项目编号", 20, "", ""),
     ("OPRQ", "IsSubmit", "提交审批", 1, _YES_NO, "N"),
+    ("OPRQ", "SYN", "同步状态（另一写法）", 1, _SYNC, "N"),
+    ("OPRQ", "SyncStatus", "同步状态（制造执行）", 1, _SYNC, "N"),
+    ("OPRQ", "SyncFlag", "同步标识", 20, "", ""),
+    ("OPRQ", "InboundType", "入库类型", 20, "", ""),
+    ("OPRQ", "CZR", "条码操作人", 20, "", ""),
+    ("OPRQ", "CZSJ", "条码操作时间", 20, "", ""),
+    ("PRQ1", "SCRKLX", "生产入库类型", 20, "", ""),
+    ("PRQ1", "FJDRQ", "条码单据日期", 10, "", ""),
+    ("PRQ1", "BGR1", "报工人", 20, "", ""),
+    ("PRQ1", "SBXH", "设备序号", 20, "", ""),
     ("PRQ1", "Specifications", "规格型号", 120, "", ""),
     ("PRQ1", "IsBoM", "是否为BoM物料", 1, _YES_NO, "N"),
     ("PRQ1", "SafetyStock", "安全存量", "quantity", "", ""),
@@ -59,6 +71,10 @@ _USER_FIELDS: Final[tuple[tuple[str, str, str, int | str, str, str], ...]] = (
     ("PRQ1", "IsUrgentItem", "急料", 1, _YES_NO, "N"),
     ("OITM", "SYN", "同步状态", 1, _SYNC, "N"),
     ("OITM", "Z20_SPEC", "物料规格", 120, "", ""),
+    ("OITM", "ISSYN", "同步状态（泛微）", 1, _SYNC, "N"),
+    ("OITM", "SFJY", "是否检验", 1, _YES_NO, "N"),
+    ("OITM", "CX", "产线", 20, "", ""),
+    ("OITM", "CC", "尺寸", 50, "", ""),
     ("OCRD", "ISSYN", "同步状态", 1, _SYNC, "N"),
     ("OCRD", "CardShortName", "简称", 50, "", ""),
     ("OWOR", "SyncStatus", "同步状态", 1, _SYNC, "N"),
@@ -67,6 +83,8 @@ _USER_FIELDS: Final[tuple[tuple[str, str, str, int | str, str, str], ...]] = (
     ("OWOR", "JGCJ", "加工车间", 50, "", ""),
     ("OWOR", "UpdateDate", "更新日期", "date", "", ""),
     ("OWOR", "UpdateTime", "更新时间", "time", "", ""),
+    ("OHEM", "UserID", "钉钉用户", 64, "", ""),
+    ("OHEM", "WxUserID", "企业微信用户", 64, "", ""),
     ("@OIR", "ISSYN", "同步状态", 1, _SYNC, "N"),
     ("@OIR", "SPNO", "企业微信审批单号", 50, "", ""),
     ("@OIR", "instanceID", "钉钉流程ID", 100, "", ""),
@@ -95,6 +113,14 @@ _USERS: Final = (
     ("wangwu", "王五", 3, "user-wangwu", "13800000004"),
     ("chenjl", "陈经理", 5, "user-manager", "13800000005"),
     ("zhoumin", "周敏", 6, "user-zhoumin", "13800000006"),
+)
+
+#: (family name, given name, job, department, user, mobile, OA user id)
+_EMPLOYEES: Final = (
+    ("张", "三", "生产计划员", 1, 2, "13800000002", "user-zhangsan"),
+    ("李", "四", "采购员", 2, 3, "13800000003", "user-lisi"),
+    ("王", "五", "仓库主管", 3, 4, "13800000004", "user-wangwu"),
+    ("陈", "经理", "工程经理", 5, 5, "13800000005", "user-manager"),
 )
 
 _WAREHOUSES: Final = (("01", "原材料仓"), ("02", "成品仓"), ("03", "半成品仓"), ("09", "报废仓"))
@@ -180,7 +206,7 @@ def seed_definitions(context: Context) -> None:
 
 
 def seed_master_data(context: Context) -> None:
-    """Departments, users, warehouses, partners, items, bills of materials, approval stages and templates."""
+    """Departments, users, employees, warehouses, partners, items, bills of materials, approval stages and templates."""
     for name in _DEPARTMENTS:
         records.create(context, "Departments", {"Name": name, "Description": name})
     for code, name, department, account, mobile in _USERS:
@@ -197,6 +223,11 @@ def seed_master_data(context: Context) -> None:
             "Locked": "tNO",
         }
         records.create(context, "Users", user)
+    for family, given, job, department, key, mobile, account in _EMPLOYEES:
+        employee = {"LastName": family, "FirstName": given, "JobTitle": job, "Department": department}
+        employee |= {"ApplicationUserID": key, "MobilePhone": mobile, "eMail": f"{account}@example.com"}
+        employee |= {"Active": "tYES", "U_UserID": account, "U_WxUserID": account}
+        records.create(context, "EmployeesInfo", employee)
     for code, name in _WAREHOUSES:
         warehouse = {"WarehouseCode": code, "WarehouseName": name, "City": "苏州", "Country": "CN"}
         records.create(context, "Warehouses", {**warehouse, "EnableBinLocations": "tNO", "Inactive": "tNO"})
@@ -234,6 +265,7 @@ def _seed_items(context: Context) -> None:
             "ItemCode": code,
             "ItemName": name,
             "U_Z20_SPEC": specification,
+            "U_SFJY": "Y" if bought else "N",
             "ItemsGroupCode": 100 if bought else 101,
             "InventoryUOM": unit,
             "PurchaseUnit": unit,
@@ -283,6 +315,7 @@ def _seed_approval(context: Context) -> None:
         ("采购申请审批", (1,), ("atdtPurchaseRequest",)),
         ("库存盘盈盘亏审批", (2, 3), ("atdtGoodsReceipt", "atdtGoodsIssue")),
         ("报废调拨审批", (2,), ("atdtInventoryTransfer",)),
+        ("采购订单审批", (1,), ("atdtPurchaseOrder",)),
     )
     for name, codes, documents in templates:
         template = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import cycle, islice
 from typing import Any, Final, NamedTuple
 
@@ -10,7 +11,7 @@ from .context import Context
 from .demo_company import TEMPLATE_INVENTORY, TEMPLATE_REQUEST, TEMPLATE_SCRAP, UNIT_PRICE, day
 from .rows import Row
 
-__all__ = ["generate", "seed_documents"]
+__all__ = ["PurchaseRequest", "generate", "seed_documents", "seed_requests", "set_author"]
 
 _REQUEST: Final = "1470000113"
 _RECEIPT: Final = "59"
@@ -24,7 +25,7 @@ _PEOPLE: Final = {
 }
 
 
-class _Request(NamedTuple):
+class PurchaseRequest(NamedTuple):
     """A purchase request: who wants what, and why."""
 
     requester: str
@@ -55,29 +56,34 @@ _SAMPLE: Final = (("R10007", "20", "样机"), ("R10009", "2", "样机"))
 
 #: The drafts that wait to be sent for approval.
 _REQUESTS: Final = (
-    _Request("zhangsan", "计划请购", "MRP-2026-0412", "12月电机排产备料", -3, _MOTORS),
-    _Request("lisi", "零星请购", "", "齿轮油库存不足", -3, _SEALS),
-    _Request("wangwu", "计划请购", "MRP-2026-0413", "", -2, _RESTOCK),
-    _Request("zhangsan", "自产请购", "WO-20261118", "中远输送订单专用，请优先安排", -2, _WORK_ORDER),
-    _Request("lisi", "计划请购", "MRP-2026-0415", "按月度采购计划", -1, _PACKING),
-    _Request("wangwu", "零星请购", "", "盘点后补料", -1, _COUNTED),
-    _Request("zhangsan", "计划请购", "MRP-2026-0418", "", 0, _REPAIR),
-    _Request("lisi", "自产请购", "WO-20261121", "海岳机械样机", 0, _SAMPLE),
+    PurchaseRequest("zhangsan", "计划请购", "MRP-2026-0412", "12月电机排产备料", -3, _MOTORS),
+    PurchaseRequest("lisi", "零星请购", "", "齿轮油库存不足", -3, _SEALS),
+    PurchaseRequest("wangwu", "计划请购", "MRP-2026-0413", "", -2, _RESTOCK),
+    PurchaseRequest("zhangsan", "自产请购", "WO-20261118", "中远输送订单专用，请优先安排", -2, _WORK_ORDER),
+    PurchaseRequest("lisi", "计划请购", "MRP-2026-0415", "按月度采购计划", -1, _PACKING),
+    PurchaseRequest("wangwu", "零星请购", "", "盘点后补料", -1, _COUNTED),
+    PurchaseRequest("zhangsan", "计划请购", "MRP-2026-0418", "", 0, _REPAIR),
+    PurchaseRequest("lisi", "自产请购", "WO-20261121", "海岳机械样机", 0, _SAMPLE),
 )
 
 
 def seed_documents(context: Context) -> None:
     """Eight unsynced purchase request drafts, inventory and transfer drafts, and documents of every kind."""
-    for request in _REQUESTS:
-        entry = records.create(context, "Drafts", _body(context, request))
-        _set_author(context, "Drafts", entry, request.requester)
-        approvals.open_request(context, entry, TEMPLATE_REQUEST, request.remark)
+    seed_requests(context, _REQUESTS)
     _seed_inventory_drafts(context)
     _seed_transfer_drafts(context)
     _seed_purchasing(context)
     _seed_sales(context)
     _seed_production(context)
     _seed_requisitions(context)
+
+
+def seed_requests(context: Context, requests: Iterable[PurchaseRequest]) -> None:
+    """Drafts of purchase requests, each waiting for approval."""
+    for request in requests:
+        entry = records.create(context, "Drafts", _body(context, request))
+        set_author(context, "Drafts", entry, request.requester)
+        approvals.open_request(context, entry, TEMPLATE_REQUEST, request.remark)
 
 
 def generate(context: Context, count: int, lines: int) -> list[int]:
@@ -87,10 +93,10 @@ def generate(context: Context, count: int, lines: int) -> list[int]:
     for number, requester in enumerate(people):
         picked = islice(cycle(codes), number, number + lines)
         wanted = tuple((code, str(10 + 5 * at), "计划备料") for at, code in enumerate(picked))
-        request = _Request(requester, "计划请购", f"MRP-LOAD-{number + 1}", "批量测试数据", 0, wanted)
+        request = PurchaseRequest(requester, "计划请购", f"MRP-LOAD-{number + 1}", "批量测试数据", 0, wanted)
         more = {"NumAtCard": "LOAD", "Reference1": "LOAD", "Reference2": "B1"}
         entry = records.create(context, "Drafts", {**_body(context, request), **more})
-        _set_author(context, "Drafts", entry, requester)
+        set_author(context, "Drafts", entry, requester)
         patterns.append(context.get("Drafts", entry))
         context.company.delete("Drafts", entry)
     entries = []
@@ -105,7 +111,7 @@ def generate(context: Context, count: int, lines: int) -> list[int]:
     return entries
 
 
-def _body(context: Context, request: _Request) -> dict[str, Any]:
+def _body(context: Context, request: PurchaseRequest) -> dict[str, Any]:
     name, department, account, oa_department = _PEOPLE[request.requester]
     required = day(context, request.offset + 14)
     body: dict[str, Any] = {
@@ -152,7 +158,7 @@ def _request_line(context: Context, required: str, code: str, quantity: str, rea
     }
 
 
-def _set_author(context: Context, entity_set: str, entry: int, code: str) -> None:
+def set_author(context: Context, entity_set: str, entry: int, code: str) -> None:
     """The draft was written by its requester, not by whoever seeds."""
     author = context.matching("Users", "UserCode", code)[0]
     context.put(entity_set, entry, {**context.get(entity_set, entry), "UserSign": author})
@@ -177,7 +183,7 @@ def _seed_inventory_drafts(context: Context) -> None:
             "DocumentLines": [{"ItemCode": item, "Quantity": quantity, "FreeText": "盘点"} for item, quantity in lines],
         }
         entry = records.create(context, "Drafts", body)
-        _set_author(context, "Drafts", entry, "wangwu")
+        set_author(context, "Drafts", entry, "wangwu")
         approvals.open_request(context, entry, TEMPLATE_INVENTORY, remark)
 
 
@@ -199,13 +205,13 @@ def _seed_transfer_drafts(context: Context) -> None:
 
 def _seed_purchasing(context: Context) -> None:
     """Two formal purchase requests (one of them added from an approved draft) and two purchase orders."""
-    approved = _Request("lisi", "计划请购", "MRP-2026-0390", "已批准", -20, (("R10001", "2000", "季度备料"),))
+    approved = PurchaseRequest("lisi", "计划请购", "MRP-2026-0390", "已批准", -20, (("R10001", "2000", "季度备料"),))
     entry = records.create(context, "Drafts", {**_body(context, approved), "U_ISSYN": "Y"})
-    _set_author(context, "Drafts", entry, "lisi")
+    set_author(context, "Drafts", entry, "lisi")
     request = approvals.open_request(context, entry, TEMPLATE_REQUEST, "")
     approvals.decide(context, request, {"ApprovalRequestDecisions": [{"Status": "ardApproved", "Remarks": "同意"}]})
     actions.add_draft(context, "Drafts", entry, {})
-    posted = _Request("wangwu", "零星请购", "", "纸箱补库", -12, (("P10001", "600", "补库"),))
+    posted = PurchaseRequest("wangwu", "零星请购", "", "纸箱补库", -12, (("P10001", "600", "补库"),))
     records.create(context, "PurchaseRequests", _body(context, posted))
     orders = (
         ("V1001", -10, (("R10001", "1000"), ("R10002", "600"))),
@@ -238,6 +244,8 @@ def _seed_sales(context: Context) -> None:
             "NumAtCard": reference,
             "DocDate": day(context, number - 8),
             "DocDueDate": day(context, number + 20),
+            "U_UserID": "user-lisi",
+            "U_BMID": "1002",
             "DocumentLines": [
                 {"ItemCode": item, "Quantity": amount, "UnitPrice": price} for item, amount, price in lines
             ],

@@ -28,6 +28,7 @@ CURRENCY: Final = "RMB"
 TAX: Final = decimal(13)
 _CENT: Final = Decimal("0.01")
 
+_TRANSFER_REQUEST: Final = "1250000001"
 #: Documents without a price of their own: no tax.
 _UNTAXED: Final = frozenset({"59", "60", "67", "1250000001"})
 #: Documents that move stock, so that batches must be complete.
@@ -110,7 +111,8 @@ def complete_transfer(context: Context, entity_set: str, row: Row) -> None:
     :raises ServiceFault: a line is wrong
     """
     definition = context.company.sets[entity_set].definition
-    row["DocObjectCode"] = "67" if entity_set == "StockTransferDrafts" else definition.code
+    if entity_set != "StockTransferDrafts" or row.get("DocObjectCode") != _TRANSFER_REQUEST:
+        row["DocObjectCode"] = "67" if entity_set == "StockTransferDrafts" else definition.code
     row.setdefault("DocDate", context.today)
     row.setdefault("DueDate", row["DocDate"])
     row.setdefault("TaxDate", row["DocDate"])
@@ -144,6 +146,8 @@ def recompute_transfer(context: Context, entity_set: str, before: Row, row: Row)
         for name, value in defaults.items():
             fresh.setdefault(name, value)
         fresh["RemainingOpenQuantity"] = fresh["Quantity"]
+        if item.get("ManageBatchNumbers") == "tYES" and entity_set == "StockTransfers":
+            _check_batches(fresh, fresh["Quantity"])
         completed.append(fresh)
     row["StockTransferLines"] = completed
 
@@ -254,7 +258,7 @@ def _complete_line(context: Context, entity_set: str, line: Row, code: str) -> N
 
 
 def _derive_from_base(context: Context, line: Row) -> None:
-    """The item of a line that is drawn from a base document.
+    """Item, open quantity and price of a line that is drawn from a base document.
 
     :raises ServiceFault: the base document or its line does not exist
     """
@@ -268,6 +272,7 @@ def _derive_from_base(context: Context, line: Row) -> None:
             raise bad_request("Production order is not released")
         if number is None:
             line["ItemCode"] = base["ItemNo"]
+            line.setdefault("Quantity", decimal(max(base["PlannedQuantity"] - base["CompletedQuantity"], 0)))
             return
         candidates, key, code = base["ProductionOrderLines"], "LineNumber", "ItemNo"
     else:
@@ -278,6 +283,8 @@ def _derive_from_base(context: Context, line: Row) -> None:
     if match is None:
         raise bad_request(f"Base line {number} does not exist")
     line.setdefault("ItemCode", match[code])
+    if "RemainingOpenQuantity" in match:
+        line.setdefault("Quantity", match["RemainingOpenQuantity"])
     if "UnitPrice" in match:
         line.setdefault("UnitPrice", match["UnitPrice"])
 

@@ -32,6 +32,8 @@ _SESSION: Final = (
     '<ComplexType Name="B1Session"><Property Name="SessionId" Type="Edm.String"/>'
     '<Property Name="Version" Type="Edm.String"/><Property Name="SessionTimeout" Type="Edm.Int32"/></ComplexType>'
 )
+_RESULT: Final = '<ComplexType Name="SQLQueryResult"><Property Name="SqlText" Type="Edm.String"/></ComplexType>'
+_LIST: Final = '<Parameter Name="SQLQueryParams" Type="SAPB1.SQLQuery"/><Parameter Name="ParamList" Type="Edm.String"/>'
 _LOGIN: Final = ("CompanyDB", "UserName", "Password", "Language")
 
 
@@ -47,7 +49,7 @@ def metadata_document(schema: Schema, version: str) -> bytes:
         )
         extra = "" if version == "v1" else ' IsFlags="false" UnderlyingType="Edm.Int32"'
         parts.append(f"<EnumType Name={quoteattr(enum.name)}{extra}>{''.join(members)}</EnumType>")
-    parts.append(_SESSION)
+    parts += [_SESSION, _RESULT]
     entities = {definition.type for definition in schema.sets.values()}
     for entity_type in schema.types.values():
         parts.append(_type(entity_type, entity_type.name in entities, schema, version))
@@ -139,6 +141,8 @@ def _container_v1(schema: Schema) -> Iterable[str]:
     for type_name, action in BOUND:
         parameter = f'<Parameter Name="{type_name}Params" Type="SAPB1.{type_name}"/>'
         yield f'<FunctionImport IsBindable="true" Name="{action}" m:HttpMethod="POST">{parameter}</FunctionImport>'
+    bound = 'IsBindable="true" Name="List" ReturnType="SAPB1.SQLQueryResult" m:HttpMethod="POST"'
+    yield f"<FunctionImport {bound}>{_LIST}</FunctionImport>"
 
 
 def _actions_v2(schema: Schema) -> Iterable[str]:
@@ -149,6 +153,7 @@ def _actions_v2(schema: Schema) -> Iterable[str]:
     for type_name, action in BOUND:
         parameter = f'<Parameter Name="{type_name}Params" Type="SAPB1.{type_name}"/>'
         yield f'<Action IsBound="true" Name="{action}">{parameter}</Action>'
+    yield f'<Action IsBound="true" Name="List">{_LIST}<ReturnType Type="SAPB1.SQLQueryResult"/></Action>'
 
 
 def _container_v2(schema: Schema) -> Iterable[str]:

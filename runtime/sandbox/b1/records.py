@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from . import approvals, documents, production, user_defined
+from . import approvals, batches, documents, production, user_defined
 from .context import Context
 from .faults import bad_request
 from .merging import merge
@@ -27,9 +27,9 @@ _ON_CREATE: Final[dict[str, Complete]] = {
     "UserTablesMD": user_defined.complete_table,
     "UserObjectsMD": user_defined.complete_object,
 }
-_AFTER_CREATE: Final[dict[str, Complete]] = {
-    "Document": production.book_production,
-    "UserFieldMD": user_defined.share_field,
+_AFTER_CREATE: Final[dict[str, tuple[Complete, ...]]] = {
+    "Document": (production.book_production, batches.register_batches),
+    "UserFieldMD": (user_defined.share_field,),
 }
 #: Checks and completes a changed row: (context, entity set, row before, row after).
 _ON_UPDATE: Final[dict[str, Callable[[Context, str, Row, Row], None]]] = {
@@ -71,9 +71,8 @@ def store_new(context: Context, entity_set: str, row: Row) -> Key:
         raise _duplicate(entity_set, key)
     _link_lines(row, entity_type, key)
     context.put(entity_set, key, row)
-    after = _AFTER_CREATE.get(entity_type.name)
-    if after is not None:
-        after(context, entity_set, row)
+    for follow in _AFTER_CREATE.get(entity_type.name, ()):
+        follow(context, entity_set, row)
     return key
 
 

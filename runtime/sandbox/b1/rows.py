@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,8 @@ class RowSet:
         self.rows: dict[Key, Row] = {}
         self.keys: list[Key] = []
         self.last_number = 0
+        #: Keys that were stored or removed since whoever follows the changes cleared this.
+        self.changed: set[Key] = set()
         self._indexes: dict[str, dict[Any, set[Key]]] = {name: {} for name in definition.indexes}
 
     def get(self, key: Key) -> Row | None:
@@ -54,6 +57,7 @@ class RowSet:
     def replace(self, key: Key, row: Row | None) -> Row | None:
         """Store or (None) remove a row; returns what stood there."""
         before = self.rows.get(key)
+        self.changed.add(key)
         if before is not None:
             self._unindex(key, before)
         if row is None:
@@ -88,10 +92,13 @@ class Company:
     """All entity sets of the company, one transaction at a time.
 
     :param storage: where every committed change goes
+    :param prefix: begins the names of its collections there
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, prefix: str = "b1.") -> None:
         self._storage = storage
+        self._prefix = prefix
+        self._files = f"{prefix}attachment files"
         self.sets: dict[str, RowSet] = {}
         self._undo: list[tuple[str, Key, Row | None]] | None = None
 
@@ -99,7 +106,7 @@ class Company:
         """The rows of a set; read from the storage the first time."""
         if definition.name not in self.sets:
             rows = RowSet(definition)
-            stored = self._storage.load(_collection(definition.name))
+            stored = self._storage.load(self._prefix + definition.name)
             for key in sorted(stored):
                 rows.replace(key, stored[key])
             self.sets[definition.name] = rows
@@ -109,7 +116,7 @@ class Company:
         """Drop a set and its rows for good."""
         rows = self.sets.pop(name, None)
         for key in rows.keys if rows else ():
-            self._storage.delete(_collection(name), key)
+            self._storage.delete(self._prefix + name, key)
 
     def put(self, name: str, key: Key, row: Row) -> None:
         """Insert or replace a row inside :meth:`transaction`; its entity tag changes."""
@@ -140,11 +147,20 @@ class Company:
             for name, key in dict.fromkeys((name, key) for name, key, _ in self._undo):
                 row = self.sets[name].get(key)
                 if row is None:
-                    self._storage.delete(_collection(name), key)
+                    self._storage.delete(self._prefix + name, key)
                 else:
-                    self._storage.put(_collection(name), key, row)
+                    self._storage.put(self._prefix + name, key, row)
         finally:
             self._undo = None
+
+    def keep_file(self, path: str, content: bytes) -> None:
+        """Keep a file of the attachments folder; a path names one content for good, so no transaction is needed."""
+        self._storage.put(self._files, path, base64.b64encode(content).decode())
+
+    def file(self, path: str) -> bytes | None:
+        """A file of the attachments folder, or None."""
+        text = self._storage.load(self._files).get(path)
+        return None if text is None else base64.b64decode(text)
 
     def next_entry(self, table: str) -> int:
         """The next internal number of a data base table; sets of one table share it."""
@@ -155,10 +171,6 @@ class Company:
         if self._undo is None:
             raise RuntimeError("a change outside a transaction")
         return self._undo
-
-
-def _collection(name: str) -> str:
-    return f"b1.{name}"
 
 
 def _etag(row: Row, salt: str) -> str:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from runtime.jsontext import loads
-
-from . import actions, records
+from . import actions, attachments, records
 from .batch import answer_batch
 from .context import Context
 from .faults import ServiceFault, bad_request, error_body, invalid_property, not_found
 from .metadata import metadata_document
-from .query import Expansion, QueryOptions, page_size, read_options, read_page
+from .query import DEFAULT_PAGE, Expansion, QueryOptions, page_size, read_options, read_page
 from .rows import Company, Key, Row
 from .schema import ETAG, EntityType, Schema, build_schema
 from .sessions import Session, Sessions
+from .sql import queries
+from .sql.console import Console
+from .sql.mirror import Mirror
 from .tables import SETS
 from .urls import Resource, key_text, parse_key, parse_resource
-from .wire import Call, Reply, json_reply
+from .wire import Call, Reply, json_body, json_reply
 
 __all__ = ["TIMEZONE", "VERSION", "ServiceLayer"]
 
@@ -45,19 +46,27 @@ class ServiceLayer:
     :param company: its data
     :param name: the company's data base (``CompanyDB``)
     :param clock: the time, timezone-aware
+    :param refusals: what the next calls get, one each, before anything is done
     """
 
-    def __init__(self, company: Company, name: str, sessions: Sessions, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        company: Company,
+        name: str,
+        sessions: Sessions,
+        clock: Callable[[], datetime],
+        refusals: deque[ServiceFault],
+    ) -> None:
         self.company = company
         self.name = name
         self.sessions = sessions
         #: v1 shows dates as ``2022-08-23T00:00:00Z`` instead of ``2022-08-23``; both are seen in the field.
         self.long_dates_in_v1 = False
-        #: Refusals that the next calls get, one each, before anything is done.
-        self.refusals: deque[ServiceFault] = deque()
+        self._refusals = refusals
         self._clock = clock
         self.schema: Schema
         self.refresh_schema()
+        self.sql = Console(Mirror(company, lambda: self.schema), name, lambda: self.context(user=1))
 
     def refresh_schema(self) -> None:
         """Build the schema from the user tables, fields and objects, and open the sets that it names."""
@@ -81,8 +90,8 @@ class ServiceLayer:
         """Carry out a call; a refusal becomes the answer that the version prescribes."""
         language = "en-us"
         try:
-            if self.refusals:
-                raise self.refusals.popleft()
+            if self._refusals:
+                raise self._refusals.popleft()
             resource = parse_resource(call.path)
             if resource.name == "Login":
                 return self._login(call)
@@ -104,10 +113,11 @@ class ServiceLayer:
         except ServiceFault as fault:
             return json_reply(fault.status, error_body(fault, call.version, session.language), call.version)
 
-    def _login(self, call: Call) -> Reply:
-        if call.method != "POST":
-            raise _not_allowed()
-        body = _json(call)
+    def authenticate(self, body: Mapping[str, Any]) -> int:
+        """Check what was sent to log in, and return the user's ``InternalKey``.
+
+        :raises ServiceFault: 401/-306 another company, 401/-304 no such user or another password
+        """
         users = self.company.sets["Users"]
         keys = users.lookup("UserCode", str(body.get("UserName", ""))) or []
         user = users.rows[keys[0]] if keys else {}
@@ -116,9 +126,14 @@ class ServiceLayer:
             raise ServiceFault(401, -306, refusal)
         if not user or user.get("UserPassword") != body.get("Password") or user.get("Locked") == "tYES":
             raise ServiceFault(401, -304, refusal)
-        session = self.sessions.open(
-            user["InternalKey"], _LANGUAGES.get(str(body.get("Language")), "en-us"), call.headers
-        )
+        return int(user["InternalKey"])
+
+    def _login(self, call: Call) -> Reply:
+        if call.method != "POST":
+            raise _not_allowed()
+        body = json_body(call)
+        language = _LANGUAGES.get(str(body.get("Language")), "en-us")
+        session = self.sessions.open(self.name, self.authenticate(body), language, call.headers)
         content: dict[str, Any] = _context_link(call, "B1Sessions", single=True)
         content |= {"SessionId": session.id, "Version": VERSION, "SessionTimeout": int(self.sessions.minutes)}
         cookies = (
@@ -142,7 +157,7 @@ class ServiceLayer:
         context = self.context(session.user)
         if resource.name == actions.SAVE_DRAFT and call.method == "POST":
             with self.company.transaction():
-                actions.save_draft(context, _json(call))
+                actions.save_draft(context, json_body(call))
             return Reply(status=204)
         if resource.name not in self.schema.sets:
             raise ServiceFault(404, 205, "Unrecognized resource path.")
@@ -185,7 +200,7 @@ class ServiceLayer:
         return Reply(status=200, body=str(page.count).encode(), media_type="text/plain")
 
     def _create(self, call: Call, entity_set: str, entity_type: EntityType, context: Context) -> Reply:
-        body = _json(call)
+        body = self._body(call, entity_set, context)
         with self._change(entity_set):
             key = records.create(context, entity_set, body)
         if entity_set in _SCHEMA_SETS:
@@ -199,9 +214,13 @@ class ServiceLayer:
 
     def _on_entity(self, call: Call, resource: Resource, entity_type: EntityType, context: Context) -> Reply:
         entity_set, key = resource.name, parse_key(resource.key or "", entity_type)
+        if entity_set == "SQLQueries" and resource.tail == ("List",) and call.method in {"GET", "POST"}:
+            return self._list_query(call, context.get(entity_set, key), key)
         if resource.tail and call.method == "POST":
             return self._act(entity_set, entity_type, key, resource.tail, context)
         row = context.get(entity_set, key)
+        if call.method == "GET" and entity_set == "Attachments2" and resource.tail == ("$value",):
+            return attachments.read_file(context, row, call)
         if call.method == "GET":
             return self._read(call, resource, entity_type, row)
         wanted = call.headers.get("if-match", "*")
@@ -209,9 +228,10 @@ class ServiceLayer:
             raise ServiceFault(412, -2039, "Another user or another operation modified data (ODBC -2039)")
         if call.method == "PATCH" and not resource.tail:
             try:
-                body = _json(call)
+                body = json_body(call)
             except ServiceFault as fault:
                 raise ServiceFault(400, 206, "Bad patch content.") from fault
+            body = self._with_text(entity_set, body)
             replace = call.headers.get("b1s-replacecollectionsonpatch", "").lower() == "true"
             with self._change(entity_set):
                 records.update(context, entity_set, key, body, replace=replace)
@@ -221,6 +241,43 @@ class ServiceLayer:
                 records.delete(context, entity_set, key)
             return Reply(status=204)
         raise _not_allowed()
+
+    def _body(self, call: Call, entity_set: str, context: Context) -> Mapping[str, Any]:
+        """What is to be created."""
+        if entity_set == "Attachments2":
+            return attachments.take_files(context, call)
+        body = json_body(call)
+        if entity_set == "SQLQueries" and "SqlText" not in body:
+            raise bad_request("Property 'SqlText' of 'SQLQuery' is missing", -1000)
+        return self._with_text(entity_set, body)
+
+    def _with_text(self, entity_set: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A text of ``SQLQueries`` in the form in which it is stored; its parameters follow from it alone."""
+        if entity_set != "SQLQueries":
+            return body
+        kept = {name: value for name, value in body.items() if name != "ParamList"}
+        if "SqlText" not in kept:
+            return kept
+        text, parameters = queries.normalised(str(kept["SqlText"]), self.sql)
+        return {**kept, "SqlText": text, "ParamList": parameters}
+
+    def _list_query(self, call: Call, row: Row, key: Key) -> Reply:
+        """``SQLQueries('x')/List``: always in pages; a ``SqlText`` in the body is ignored."""
+        sent, text = queries.parameters_of_query(call.query), call.query
+        if call.method == "POST":
+            sent, text = queries.parameters_of_body(json_body(call) if call.body.strip() else {})
+        options = dict(part.partition("=")[::2] for part in call.query.replace("%24", "$").split("&"))
+        rows = queries.list_rows(row["SqlText"], sent, self.sql)
+        size = page_size(call.headers.get("prefer", "")) or DEFAULT_PAGE
+        shown, following = queries.page_of(rows, options.get("$skip", "0"), size)
+        content: dict[str, Any] = _context_link(call, "SAPB1.SQLQueryResult")
+        content |= {"SqlText": row["SqlText"], "value": shown}
+        if following is not None:
+            kept = "&".join(part for part in text.replace("%24", "$").split("&") if not part.startswith("$skip="))
+            prefix = "odata." if call.version == "v1" else "@odata."
+            address = f"SQLQueries({key_text(key, self.schema.type_of('SQLQueries'))})/List"
+            content[f"{prefix}nextLink"] = f"{address}?{kept}&$skip={following}"
+        return json_reply(200, content, call.version)
 
     def _act(
         self, entity_set: str, entity_type: EntityType, key: Key, tail: tuple[str, ...], context: Context
@@ -314,16 +371,6 @@ def _context_link(call: Call, what: str, *, single: bool = False) -> dict[str, A
         return {"odata.metadata": f"{call.root}$metadata#{what}{suffix}" if what else f"{call.root}$metadata"}
     suffix = "/$entity" if single else ""
     return {"@odata.context": f"{call.root}$metadata#{what}{suffix}" if what else f"{call.root}$metadata"}
-
-
-def _json(call: Call) -> dict[str, Any]:
-    try:
-        body = loads(call.body)
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise bad_request("Invalid JSON: the request body must be one JSON object", -1000)
-    return body
 
 
 def _not_allowed() -> ServiceFault:

@@ -19,6 +19,8 @@ class Session:
 
     id: str
     node: str
+    #: The company's data base, chosen at login.
+    company: str
     #: ``Users.InternalKey``.
     user: int
     #: Language of the error texts: ``en-us`` or ``zh-cn``.
@@ -32,18 +34,20 @@ class Sessions:
     :param clock: the time, timezone-aware
     :param minutes: idle minutes after which a session is dead; every use starts them anew
     :param nodes: nodes behind the load balancer; a request without its ``ROUTEID`` reaches them in turn
+    :param cookie: the cookie that names a session
     """
 
-    def __init__(self, clock: Callable[[], datetime], minutes: float, nodes: int) -> None:
+    def __init__(self, clock: Callable[[], datetime], minutes: float, nodes: int, cookie: str = "B1SESSION") -> None:
         self.minutes = minutes
+        self._cookie = cookie
         self._clock = clock
         self._live: dict[str, Session] = {}
         self._names = [f".node{number}" for number in range(1, nodes + 1)]
         self._turn = cycle(self._names)
 
-    def open(self, user: int, language: str, headers: Mapping[str, str]) -> Session:
+    def open(self, company: str, user: int, language: str, headers: Mapping[str, str]) -> Session:
         """A new session on the node that this request reaches."""
-        session = Session(str(uuid1()), self._node(_cookies(headers)), user, language, self._clock())
+        session = Session(str(uuid1()), self._node(_cookies(headers)), company, user, language, self._clock())
         self._live[session.id] = session
         return session
 
@@ -53,7 +57,7 @@ class Sessions:
         :raises ServiceFault: 401/301, none is alive under this name on the node that the request reaches
         """
         cookies = _cookies(headers)
-        name = cookies.get("B1SESSION") or headers.get("sessionid", "")
+        name = self._name(headers)
         session = self._live.get(name)
         if session is None or session.node != self._node(cookies):
             raise dead_session()
@@ -64,6 +68,11 @@ class Sessions:
         session.last_used = now
         return session
 
+    def company(self, headers: Mapping[str, str]) -> str | None:
+        """The company of the session that a request names, without touching the session."""
+        session = self._live.get(self._name(headers))
+        return None if session is None else session.company
+
     def close(self, session: Session) -> None:
         """Log out."""
         self._live.pop(session.id, None)
@@ -71,6 +80,9 @@ class Sessions:
     def expire_all(self) -> None:
         """End every session at once."""
         self._live.clear()
+
+    def _name(self, headers: Mapping[str, str]) -> str:
+        return _cookies(headers).get(self._cookie) or headers.get("sessionid", "")
 
     def _node(self, cookies: Mapping[str, str]) -> str:
         node = cookies.get("ROUTEID")

@@ -62,6 +62,7 @@ ENUMS: Final[dict[str, str]] = {
         " bott_NoObjectAutoIncrement=5"
     ),
     "BoUDOObjType": "boud_MasterData=1 boud_Document=3",
+    "BoDefaultBatchStatus": "bdsStatus_Released=0 bdsStatus_NotAccessible=1 bdsStatus_Locked=2",
 }
 
 #: Entity and complex types.
@@ -146,6 +147,18 @@ TYPES: Final[dict[str, str]] = {
         InternalKey:int! UserCode:text25 UserName:text155 UserPassword:text254* eMail:text100 MobilePhoneNumber:text50
         FaxNumber:text20 Department:int Branch:int Superuser:BoYesNoEnum Locked:BoYesNoEnum""",
     "Department": "Code:int! Name:text20 Description:text100",
+    "EmployeeInfo": """
+        EmployeeID:int! LastName:text50 FirstName:text50 MiddleName:text50 JobTitle:text20 Department:int Branch:int
+        ApplicationUserID:int MobilePhone:text50 OfficePhone:text20 eMail:text100 Active:BoYesNoEnum Remarks:text""",
+    "BatchNumberDetail": """
+        DocEntry:int! ItemCode:text50! ItemDescription:text200! Status:BoDefaultBatchStatus Batch:text36!
+        BatchAttribute1:text36 BatchAttribute2:text36 AdmissionDate:date ManufacturingDate:date ExpirationDate:date
+        Details:text SystemNumber:int!""",
+    "Attachments2": "AbsoluteEntry:int! Attachments2_Lines:[Attachments2_Line]",
+    "Attachments2_Line": """
+        AbsoluteEntry:int! LineNum:int SourcePath:text FileName:text254 FileExtension:text8 AttachmentDate:date
+        UserID:text20 FreeText:text Override:BoYesNoEnum""",
+    "SQLQuery": "SqlCode:text254 SqlName:text254 SqlText:text ParamList:text CreateDate:date! UpdateDate:date!",
     "SpecialPrice": """
         ItemCode:text50 CardCode:text15 Price:num Currency:text3 DiscountPercent:num PriceListNum:int
         AutoUpdate:BoYesNoEnum SourcePrice:SourceCurrencyEnum Valid:BoYesNoEnum ValidFrom:date ValidTo:date
@@ -238,6 +251,7 @@ COLLECTIONS: Final[dict[str, CollectionRule]] = {
     "ItemWarehouseInfo": CollectionRule("WarehouseCode", positional=False, first=None),
     "BPAddress": CollectionRule("RowNum", positional=False),
     "ContactEmployee": CollectionRule("InternalCode", positional=False, first=1),
+    "Attachments2_Line": CollectionRule("LineNum", positional=False, first=1),
 }
 
 
@@ -271,6 +285,10 @@ SETS: Final[tuple[SetRow, ...]] = (
     SetRow("Warehouses", "Warehouse", ("WarehouseCode",), "OWHS", "64"),
     SetRow("Users", "User", ("InternalKey",), "OUSR", "12", ("UserCode",)),
     SetRow("Departments", "Department", ("Code",), "OUDP"),
+    SetRow("EmployeesInfo", "EmployeeInfo", ("EmployeeID",), "OHEM"),
+    SetRow("BatchNumberDetails", "BatchNumberDetail", ("DocEntry",), "OBTN", "", ("ItemCode",), frozenset({"PATCH"})),
+    SetRow("Attachments2", "Attachments2", ("AbsoluteEntry",), "OATC"),
+    SetRow("SQLQueries", "SQLQuery", ("SqlCode",), ""),
     SetRow("Drafts", "Document", ("DocEntry",), "ODRF", "112", _INSTANCE),
     SetRow("StockTransferDrafts", "StockTransfer", ("DocEntry",), "ODRF", "112", _INSTANCE),
     _document("PurchaseRequests", "OPRQ", "1470000113"),
@@ -319,6 +337,8 @@ UDF_TABLES: Final[tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = (
     (("OSPP",), ("SpecialPrice",)),
     (("SPP1",), ("SpecialPriceDataArea",)),
     (("OWHS",), ("Warehouse",)),
+    (("OHEM",), ("EmployeeInfo",)),
+    (("OBTN",), ("BatchNumberDetail",)),
     (("OUDP",), ("Department",)),
 )
 

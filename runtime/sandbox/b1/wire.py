@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
-from runtime.jsontext import dumps
+from runtime.jsontext import dumps, loads
 
-__all__ = ["Call", "Reply", "json_reply", "reason"]
+from .faults import bad_request
+
+__all__ = ["Call", "Reply", "json_body", "json_reply", "reason"]
 
 _JSON: Final = {
     "v1": "application/json;odata=minimalmetadata;charset=utf-8",
@@ -42,6 +44,20 @@ class Reply:
     body: bytes = b""
     media_type: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+
+
+def json_body(call: Call) -> dict[str, Any]:
+    """The object that a call carries.
+
+    :raises ServiceFault: 400/-1000 it carries something else
+    """
+    try:
+        body = loads(call.body)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise bad_request("Invalid JSON: the request body must be one JSON object", -1000)
+    return body
 
 
 def json_reply(status: int, content: Any, version: str, headers: Iterable[tuple[str, str]] = ()) -> Reply:

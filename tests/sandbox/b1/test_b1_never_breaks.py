@@ -17,6 +17,8 @@ SIMULATOR = B1Simulator(Storage(None), nodes=1)
 SIMULATOR.seed()
 LOGIN = {"CompanyDB": "SBODEMOCN", "UserName": "manager", "Password": "manager"}
 
+KIND = {"Attachments2": "form-data"}
+
 WORDS = st.sampled_from(
     [
         *("DocEntry", "DocDate", "U_ISSYN", "DocumentLines", "eq", "gt", "and", "or", "not", "(", ")", ",", "'", "''"),
@@ -24,6 +26,29 @@ WORDS = st.sampled_from(
         *("startswith(", "contains", "$", "SAPB1.X'a'"),
     ]
 )
+SQL = st.lists(
+    st.sampled_from(
+        [
+            *("select", "from", "where", "order by", "union all", "join", "on", "with", "as", "case", "cast(", "call"),
+            *("OITM", "ODRF", '"@OIR"', "T0", '"ItemCode"', '"DocDate"', "DocEntry", "*", ".", ",", "(", ")", "=", ";"),
+            *(
+                "'20261101'",
+                "'x'",
+                "1",
+                "-1e999",
+                "to_varchar(",
+                "add_days(",
+                "tmdk(",
+                "left(",
+                "null",
+                ":a",
+                "?",
+                "\0",
+            ),
+        ]
+    ),
+    max_size=12,
+).map(" ".join)
 TEXT = st.one_of(st.lists(WORDS, max_size=8).map(" ".join), st.text(max_size=20))
 PROPERTIES = st.sampled_from(
     [
@@ -37,13 +62,15 @@ JSON = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(PROPERTIES, inner, max_size=4)),
     max_leaves=8,
 )
-SETS = st.sampled_from(["Drafts", "Items", "ApprovalRequests", "SpecialPrices", "UserFieldsMD", "OIR", "Orders"])
+SETS = st.sampled_from(
+    ["Drafts", "Items", "ApprovalRequests", "SpecialPrices", "UserFieldsMD", "OIR", "Orders", "SQLQueries"]
+)
 
 
 def answer(method: str, path: str, query: str = "", body: bytes = b"", version: str = "v1") -> Reply:
     login = Call(method="POST", version="v1", root="/", path="Login", body=json.dumps(LOGIN).encode())
     session = json.loads(SIMULATOR.service.answer(login).body)["SessionId"]
-    headers = {"sessionid": session, "content-type": "multipart/mixed;boundary=b"}
+    headers = {"sessionid": session, "content-type": f"multipart/{KIND.get(path, 'mixed')};boundary=b"}
     return SIMULATOR.service.answer(
         Call(method=method, version=version, root="/", path=path, query=query, headers=headers, body=body)
     )
@@ -85,3 +112,30 @@ def test_any_body_is_taken_or_refused_as_a_whole(entity_set: str, body: dict[str
         if reply.status >= 400:
             assert {name: SIMULATOR.rows(name) for name in SIMULATOR.entity_sets()} == before
         before = {name: SIMULATOR.rows(name) for name in SIMULATOR.entity_sets()}
+
+
+@given(st.one_of(SQL, SQL.map("select {}".format), SQL.map("select {} from ODRF".format), st.text(max_size=30)))
+def test_any_statement(statement: str) -> None:
+    def post(path: str, body: Any, **cookies: str) -> Reply:
+        headers = {"cookie": f"B1DISESSION={cookies.get('session', '')}"}
+        sent = json.dumps(body).encode()
+        return SIMULATOR.gateway.answer(
+            Call(method="POST", version="v1", root="/", path=path, headers=headers, body=sent)
+        )
+
+    session = json.loads(post("Login", LOGIN).body)["data"]["SessionId"]
+    reply = post("exec-sql", {"Sql": statement}, session=session)
+    assert reply.status in {200, 400}
+    assert ("data" in json.loads(reply.body)) == (reply.status == 200)
+    stored = answer("POST", "SQLQueries", body=json.dumps({"SqlCode": "any", "SqlText": statement}).encode())
+    assert stored.status in {201, 400}
+    if stored.status == 201:
+        assert answer("GET", "SQLQueries('any')/List").status in {200, 400}
+        assert answer("DELETE", "SQLQueries('any')").status == 204
+
+
+@given(st.text(max_size=20), st.binary(max_size=60))
+def test_any_upload(name: str, content: bytes) -> None:
+    head = f'--b\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
+    reply = answer("POST", "Attachments2", body=head + content + b"\r\n--b--")
+    assert reply.status in {201, 400}

@@ -158,6 +158,18 @@ async def test_documents_of_every_set(sandbox: Any) -> None:
             assert texts(await page(sandbox, link), "json")
 
 
+async def test_each_company_has_its_documents(sandbox: Any) -> None:
+    second = demo.B1_SECOND_COMPANY
+    await sandbox.control("POST", "/b1/drafts", {"count": 1, "company": second})
+    await sandbox.control("POST", "/b1/drafts", {"count": 1, "company": "NOSUCH"}, 400)
+    first_page, second_page = [await page(sandbox, f"/documents/Drafts{query}") for query in ("", f"?company={second}")]
+    assert f'data-test="company-{second}"' in first_page
+    assert ("二厂：轴承备料" in first_page, "二厂：轴承备料" in second_page) == (False, True)
+    assert second_page.count('data-test="record"') == 3
+    record = await page(sandbox, f"/documents/Drafts?key=1&company={second}")
+    assert "MRP2-2026-0007" in record
+
+
 async def test_draft_stands_beside_its_approval_request(sandbox: Any) -> None:
     requests = sandbox.world.b1.rows("ApprovalRequests")
     entry = requests[0]["DraftEntry"]
