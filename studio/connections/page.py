@@ -52,7 +52,7 @@ def _list(space: Workspace, stored: Iterable[ConnectionInfo]) -> None:
         {
             t("connections.name"): info.name,
             t("connections.kind"): _title(kinds[info.kind]) if info.kind in kinds else info.kind,
-            t("connections.address"): info.settings.get("base_url", ""),
+            t("connections.address"): info.address,
             t("connections.secrets"): "、".join(info.secret_names),
             t("connections.used"): "、".join(used.get(info.name, ())),
         }
