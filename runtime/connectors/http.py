@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from runtime import jsontext
-from runtime.connectors.base import HttpSettings, Effect
+from runtime.connectors.base import Effect, HttpSettings
 from runtime.errors import (
     BadConnection,
     IntegrationError,

@@ -50,9 +50,7 @@ class Database:
         self._limits: Limits = limits_of(settings.dialect.name, settings.timeout)
         self._opened: Engine | None = None
 
-    async def execute(
-        self, tree: exp.Expression, dialect: SqlDialect, values: Mapping[str, Any]
-    ) -> list[dict[str, Any]]:
+    async def execute(self, tree: exp.Expr, dialect: SqlDialect, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Carry a statement out; the rows as the database names them.
 
         :raises BadMapping: the database does not understand it, or it yields more than :data:`ROW_LIMIT` rows
@@ -157,7 +155,9 @@ def _engine(name: str, settings: SqlSettings) -> Engine:
 def _read_only_file(name: str, url: URL) -> URL:
     path = Path(str(url.database))
     if not path.is_file():
-        raise BadConnection("找不到 SQLite 文件", "The SQLite file does not exist", where=f"{name}.url", remote=str(path))
+        raise BadConnection(
+            "找不到 SQLite 文件", "The SQLite file does not exist", where=f"{name}.url", remote=str(path)
+        )
     return url.set(database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
 
 
@@ -167,7 +167,7 @@ def _connect_arguments(url: URL, settings: SqlSettings) -> dict[str, Any]:
     match url.get_backend_name(), url.get_driver_name():
         case "postgresql", _:
             return {"connect_timeout": seconds, **({"options": f"-csearch_path={_quoted(schema)}"} if schema else {})}
-        case ("mariadb" | "mysql"), "pymysql":
+        case (("mariadb" | "mysql"), "pymysql"):
             return {"connect_timeout": min(seconds, 30)}
         case "mssql", "pymssql":
             return {"login_timeout": seconds, "timeout": seconds}
@@ -182,5 +182,3 @@ def _connect_arguments(url: URL, settings: SqlSettings) -> dict[str, Any]:
 
 def _quoted(schema: str) -> str:
     return '"' + schema.replace('"', '""').replace("\\", "\\\\").replace(" ", "\\ ") + '"'
-
-

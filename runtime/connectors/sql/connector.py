@@ -7,14 +7,12 @@ from typing import ClassVar
 
 from sqlalchemy.engine import make_url
 
-from runtime.connectors.base import Action, Catalog, Connector, ConnectorSettings, Effect, TestReport
-from runtime.connectors.sql import actions as params
+from runtime.connectors.base import Action, Catalog, Connector, ConnectorSettings, TestReport
 from runtime.connectors.sql.catalog import SqlCatalog
 from runtime.connectors.sql.client import Database
-from runtime.connectors.sql.reading import Reading
 from runtime.connectors.sql.settings import SqlSettings
 from runtime.connectors.sql.trial import try_connection
-from runtime.connectors.statements.examining import examine_call, examine_query
+from runtime.connectors.statements.reading import StatementReading
 
 __all__ = ["SqlConnector"]
 
@@ -31,34 +29,15 @@ class SqlConnector(Connector[SqlSettings]):
     def __init__(self, name: str, settings: SqlSettings) -> None:
         self._database = Database(name, settings)
         self._catalog = SqlCatalog(self._database)
-        self._reading = Reading(self._database)
         super().__init__(name, settings)
 
     def define_actions(self) -> Sequence[Action]:
         """Reading only."""
-        read, settings = self._reading, self.settings
-        return (
-            Action(
-                name="query",
-                effect=Effect.READ,
-                params=params.StatementQuery,
-                zh="用 SQL 查询记录",
-                en="query rows by SQL",
-                run=read.query,
-                streams=True,
-                reread=read.reread,
-                examine=lambda values: examine_query(values, settings.dialect),
-            ),
-            Action(
-                name="exec_sql",
-                effect=Effect.READ,
-                params=params.ExecSql,
-                zh="执行一条 SQL 查询",
-                en="run one SQL query",
-                run=read.exec_sql,
-                examine=lambda values: examine_call(values, settings.dialect, settings.procedures),
-            ),
+        settings = self._database.settings
+        reading = StatementReading(
+            self.name, settings.dialect, settings.procedures, self._database.execute, whole_pages=True
         )
+        return reading.actions()
 
     async def test(self) -> TestReport:
         """Connect, read the version, and count what there is to read.

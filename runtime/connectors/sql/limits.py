@@ -1,8 +1,8 @@
 """How each database is told that a statement may not write, and when it has to end.
 
-PostgreSQL: ``statement_timeout``, ``SET TRANSACTION READ ONLY`` · MariaDB: ``max_statement_time``, MySQL:
-``max_execution_time``, ``START TRANSACTION READ ONLY`` · SQLite: a progress handler, ``query_only`` · SQL Server and HANA
-have neither for a transaction: the driver's time limit holds, and the user's rights.
+PostgreSQL: ``statement_timeout``, ``SET TRANSACTION READ ONLY``. MariaDB: ``max_statement_time``, MySQL:
+``max_execution_time``, both ``START TRANSACTION READ ONLY``. SQLite: a progress handler, ``query_only``. SQL Server and
+HANA have neither for a transaction: the driver's time limit holds, and the user's rights.
 """
 
 from __future__ import annotations

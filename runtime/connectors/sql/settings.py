@@ -37,16 +37,20 @@ class SqlSettings(ConnectorSettings):
 
     url: str = Field(
         title="数据库地址",
-        description="SQLAlchemy URL without user and password: hana+hdbcli://host:30015, mssql+pymssql://host/SBODEMOCN, "
+        description="SQLAlchemy URL without user and password: hana+hdbcli://host:30015, mssql+pymssql://host/COMPANY, "
         "postgresql+psycopg://host/db, mariadb+pymysql://host/db, sqlite:////folder/file.db",
     )
     user: str = Field("", title="用户", description="Database user; one that may only read is best")
     password: SecretStr = Field(SecretStr(""), title="密码", description="Password of that user")
     db_schema: str = Field(
-        "", title="模式（Schema）", description="Schema whose tables are meant (HANA: the company); empty = the user's own"
+        "",
+        title="模式（Schema）",
+        description="Schema whose tables are meant (HANA: the company); empty = the user's own",
     )
     procedures: Procedures = Field(
-        (), title="允许调用的存储过程", description="Names of procedures that CALL may name, separated by commas; none = no CALL"
+        (),
+        title="允许调用的存储过程",
+        description="Names of procedures that CALL may name, separated by commas; none = no CALL",
     )
 
     @field_validator("url")

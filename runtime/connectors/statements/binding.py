@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -31,7 +30,8 @@ def require_parameters(statements: Iterable[Statement], values: Mapping[str, Any
     for name in sorted(wanted):
         if name.startswith(OWN_PREFIX):
             raise ValueRefused(
-                f"参数名不能以 {OWN_PREFIX} 开头：{name}", f"The name of a parameter may not begin with {OWN_PREFIX}: {name}"
+                f"参数名不能以 {OWN_PREFIX} 开头：{name}",
+                f"The name of a parameter may not begin with {OWN_PREFIX}: {name}",
             )
         if name not in values:
             raise ValueRefused(f"没有给出语句的参数 {name}", f"The statement's parameter {name} is not given")
@@ -50,7 +50,7 @@ def values_for(statement: Statement, values: Mapping[str, Any]) -> dict[str, Any
     return {name: values[name] for name in statement.parameters}
 
 
-def bind(tree: exp.Expression, dialect: SqlDialect, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def bind(tree: exp.Expr, dialect: SqlDialect, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The text for :func:`sqlalchemy.text`, and its parameters.
 
     :raises BadMapping: the dialect cannot say it
@@ -68,43 +68,40 @@ def bind(tree: exp.Expression, dialect: SqlDialect, values: Mapping[str, Any]) -
     return "".join(text), bound
 
 
-def literal_text(tree: exp.Expression, dialect: SqlDialect, values: Mapping[str, Any]) -> str:
+def literal_text(tree: exp.Expr, dialect: SqlDialect, values: Mapping[str, Any]) -> str:
     """The statement with each parameter replaced by a literal of its type, in the tree.
 
     :raises BadMapping: the dialect cannot say it
     :raises ValueRefused: a value has no literal
     """
 
-    def replaced(node: exp.Expression) -> exp.Expression:
+    def replaced(node: exp.Expr) -> exp.Expr:
         return _literal(values[node.name], dialect) if isinstance(node, exp.Placeholder) else node
 
     return render(tree.copy().transform(replaced), dialect)
 
 
-def _literal(value: Any, dialect: SqlDialect | None) -> exp.Expression:
-    tsql = dialect is not None and dialect.name == "tsql"
-    match value:
-        case None:
-            return exp.Null()
-        case bool():
-            return exp.Literal.number(int(value)) if tsql else exp.Boolean(this=value)
-        case int() | float() | Decimal():
-            return _number(Decimal(str(value)))
-        case datetime():
-            return exp.Literal.string(value.isoformat(sep="T" if tsql else " ", timespec="seconds"))
-        case date():
-            return exp.Literal.string(value.strftime("%Y%m%d") if tsql else value.isoformat())
-        case time():
-            return exp.Literal.string(value.isoformat(timespec="seconds"))
-        case str() if not re.search(r"[\x00]", value):
-            text = exp.Literal.string(value)
-            return exp.National(this=value) if tsql and not value.isascii() else text
+def _literal(value: Any, dialect: SqlDialect) -> exp.Expr:
+    tsql = dialect.name == "tsql"
+    if isinstance(value, bool):
+        return exp.Literal.number(int(value)) if tsql else exp.Boolean(this=value)
+    if isinstance(value, int | float | Decimal):
+        return _number(Decimal(str(value)))
+    if isinstance(value, str) and "\x00" not in value:
+        return exp.National(this=value) if tsql and not value.isascii() else exp.Literal.string(value)
+    if isinstance(value, datetime):
+        return exp.Literal.string(value.isoformat(sep="T" if tsql else " ", timespec="seconds"))
+    if isinstance(value, date | time):
+        return exp.Literal.string(value.isoformat().replace("-", "") if tsql else value.isoformat())
+    if value is None:
+        return exp.Null()
     raise ValueRefused(
-        f"{type(value).__name__} 类型的值不能写进语句", f"A value of type {type(value).__name__} cannot stand in a statement"
+        f"{type(value).__name__} 类型的值不能写进语句",
+        f"A value of type {type(value).__name__} cannot stand in a statement",
     )
 
 
-def _number(value: Decimal) -> exp.Expression:
+def _number(value: Decimal) -> exp.Expr:
     if not value.is_finite():
         raise ValueRefused("数字无效", "The number is not finite", remote=str(value))
     plain = exp.Literal.number(format(abs(value), "f"))

@@ -9,16 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from sqlglot import ErrorLevel, exp, generator, parser, tokens
+from sqlglot import ErrorLevel, TokenType, exp, generator, parser, tokens
 from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
 from sqlglot.dialects.mysql import MySQL
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.dialects.sqlite import SQLite
 from sqlglot.dialects.tsql import TSQL
+from sqlglot.generators.mysql import MySQLGenerator
+from sqlglot.generators.postgres import PostgresGenerator
+from sqlglot.generators.sqlite import SQLiteGenerator
+from sqlglot.generators.tsql import TSQLGenerator
+from sqlglot.parsers.mysql import MySQLParser
+from sqlglot.parsers.postgres import PostgresParser
+from sqlglot.parsers.sqlite import SQLiteParser
+from sqlglot.parsers.tsql import TSQLParser
 
 __all__ = ["DIALECTS", "CallStatement", "DialectName", "SqlDialect", "marker"]
 
-DialectName = Literal["hana", "tsql", "postgres", "mysql", "sqlite"]
+#: ``service_layer`` is what its SQLQueries understand: as HANA, but every name comes back as it was written.
+DialectName = Literal["hana", "tsql", "postgres", "mysql", "sqlite", "service_layer"]
 
 #: Stands around the name of a bound parameter in generated text; no statement may contain it.
 _EDGE = "\x00"
@@ -29,7 +38,7 @@ def marker(name: str) -> str:
     return f"{_EDGE}{name}{_EDGE}"
 
 
-_Keywords = dict[str, tokens.TokenType]
+_Keywords = dict[str, TokenType]
 
 
 def _without_call(keywords: _Keywords) -> _Keywords:
@@ -69,7 +78,7 @@ class Hana(Dialect):
     class Tokenizer(tokens.Tokenizer):
         """``TOP`` stands behind SELECT."""
 
-        KEYWORDS: ClassVar[_Keywords] = {**_without_call(tokens.Tokenizer.KEYWORDS), "TOP": tokens.TokenType.TOP}
+        KEYWORDS: ClassVar[_Keywords] = {**_without_call(tokens.Tokenizer.KEYWORDS), "TOP": TokenType.TOP}
 
     class Parser(parser.Parser):
         """Functions without a meaning."""
@@ -97,15 +106,15 @@ class PlainTSQL(TSQL):
 
         KEYWORDS: ClassVar[_Keywords] = _without_call(TSQL.Tokenizer.KEYWORDS)
 
-    class Parser(TSQL.Parser):
+    class Parser(TSQLParser):
         """Functions without a meaning."""
 
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
 
-    class Generator(TSQL.Generator):
+    class Generator(TSQLGenerator):
         """Parameters as markers."""
 
-        TRANSFORMS: ClassVar[dict[Any, Any]] = {**TSQL.Generator.TRANSFORMS, **_OWN}
+        TRANSFORMS: ClassVar[dict[Any, Any]] = {**TSQLGenerator.TRANSFORMS, **_OWN}
 
 
 class PlainPostgres(Postgres):
@@ -116,15 +125,15 @@ class PlainPostgres(Postgres):
 
         KEYWORDS: ClassVar[_Keywords] = _without_call(Postgres.Tokenizer.KEYWORDS)
 
-    class Parser(Postgres.Parser):
+    class Parser(PostgresParser):
         """Functions without a meaning."""
 
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
 
-    class Generator(Postgres.Generator):
+    class Generator(PostgresGenerator):
         """Parameters as markers."""
 
-        TRANSFORMS: ClassVar[dict[Any, Any]] = {**Postgres.Generator.TRANSFORMS, **_OWN}
+        TRANSFORMS: ClassVar[dict[Any, Any]] = {**PostgresGenerator.TRANSFORMS, **_OWN}
 
 
 class PlainMySQL(MySQL):
@@ -135,15 +144,15 @@ class PlainMySQL(MySQL):
 
         KEYWORDS: ClassVar[_Keywords] = _without_call(MySQL.Tokenizer.KEYWORDS)
 
-    class Parser(MySQL.Parser):
+    class Parser(MySQLParser):
         """Functions without a meaning."""
 
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
 
-    class Generator(MySQL.Generator):
+    class Generator(MySQLGenerator):
         """Parameters as markers."""
 
-        TRANSFORMS: ClassVar[dict[Any, Any]] = {**MySQL.Generator.TRANSFORMS, **_OWN}
+        TRANSFORMS: ClassVar[dict[Any, Any]] = {**MySQLGenerator.TRANSFORMS, **_OWN}
 
 
 class PlainSQLite(SQLite):
@@ -154,15 +163,15 @@ class PlainSQLite(SQLite):
 
         KEYWORDS: ClassVar[_Keywords] = _without_call(SQLite.Tokenizer.KEYWORDS)
 
-    class Parser(SQLite.Parser):
+    class Parser(SQLiteParser):
         """Functions without a meaning."""
 
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
 
-    class Generator(SQLite.Generator):
+    class Generator(SQLiteGenerator):
         """Parameters as markers."""
 
-        TRANSFORMS: ClassVar[dict[Any, Any]] = {**SQLite.Generator.TRANSFORMS, **_OWN}
+        TRANSFORMS: ClassVar[dict[Any, Any]] = {**SQLiteGenerator.TRANSFORMS, **_OWN}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,19 +182,19 @@ class SqlDialect:
     grammar: Dialect
     #: What an unquoted name becomes in the answer: ``upper``, ``lower`` or as written.
     folding: Literal["upper", "lower", "none"] = "none"
-    #: Whether texts that differ in case only are usually equal.
-    ignores_case: bool = False
     #: Sorts NULL last unless told otherwise.
     nulls_last: bool = False
     #: Functions that change or reach something outside the statement, in lower case.
     writing: frozenset[str] = frozenset()
 
-    def text(self, tree: exp.Expression) -> str:
+    def text(self, tree: exp.Expr) -> str:
         """The statement as text, without comments, bound parameters as :func:`marker`.
 
         :raises UnsupportedError: the dialect cannot say it
         """
-        return self.grammar.generate(tree, comments=False, normalize_functions=False, unsupported_level=ErrorLevel.RAISE)
+        return self.grammar.generate(
+            tree, comments=False, normalize_functions=False, unsupported_level=ErrorLevel.RAISE
+        )
 
     def fold(self, name: str, *, quoted: bool) -> str:
         """The name in the answer of a column that is called like this."""
@@ -202,7 +211,6 @@ DIALECTS: dict[str, SqlDialect] = {
         SqlDialect(
             name="tsql",
             grammar=PlainTSQL(),
-            ignores_case=True,
             writing=_ANYWHERE | {"openrowset", "opendatasource", "openquery"},
         ),
         SqlDialect(
@@ -220,7 +228,6 @@ DIALECTS: dict[str, SqlDialect] = {
         SqlDialect(
             name="mysql",
             grammar=PlainMySQL(),
-            ignores_case=True,
             writing=_ANYWHERE | {"get_lock", "release_lock", "release_all_locks", "load_file", "sys_exec", "lastval"},
         ),
         SqlDialect(
@@ -228,5 +235,6 @@ DIALECTS: dict[str, SqlDialect] = {
             grammar=PlainSQLite(),
             writing=frozenset({"load_extension", "writefile", "edit", "fts3_tokenizer"}),
         ),
+        SqlDialect(name="service_layer", grammar=Hana(), writing=_ANYWHERE),
     )
 }

@@ -132,7 +132,7 @@ def main_table(statement: Statement) -> str:
             inner = _common(source, source.name)
             if inner is None:
                 return source.name.upper()
-            source = _first_source(inner)
+            source = _first_source(first_select(inner))
         elif isinstance(source, exp.Subquery | exp.SetOperation | exp.Select):
             source = _first_source(first_select(source))
         else:
@@ -140,10 +140,10 @@ def main_table(statement: Statement) -> str:
     return ""
 
 
-def first_select(tree: exp.Expression) -> exp.Select:
+def first_select(tree: exp.Expr) -> exp.Select:
     """The SELECT that names the columns: the first one of a UNION, the one inside parentheses."""
     while not isinstance(tree, exp.Select):
-        tree = tree.this
+        tree = tree.this  # parentheses, or the left side of a UNION
     return tree
 
 
@@ -190,7 +190,7 @@ def _names(fields: FieldList, row: Mapping[str, Any]) -> dict[str, str]:
     return names
 
 
-def _field(projection: exp.Expression, select: exp.Select, dialect: SqlDialect) -> StatementField | None:
+def _field(projection: exp.Expr, select: exp.Select, dialect: SqlDialect) -> StatementField | None:
     identifier = projection.args.get("alias") if isinstance(projection, exp.Alias) else None
     if identifier is None and isinstance(projection, exp.Column):
         identifier = projection.this
@@ -212,7 +212,7 @@ def _label(table: str, column: str) -> str:
     return names[0] if names else ""
 
 
-def _origin(projection: exp.Expression, select: exp.Select, depth: int = 0) -> tuple[str, str]:
+def _origin(projection: exp.Expr, select: exp.Select, depth: int = 0) -> tuple[str, str]:
     """Table and column behind a projection, if it is made of exactly one column."""
     columns = {(column.table, column.name) for column in projection.find_all(exp.Column)}
     if len(columns) != 1 or depth > 20 or projection.find(exp.Query):
@@ -222,7 +222,7 @@ def _origin(projection: exp.Expression, select: exp.Select, depth: int = 0) -> t
     source = sources.get(qualifier.casefold()) if qualifier else next(iter(sources.values()), None)
     if source is None or (not qualifier and len(sources) > 1):
         return "", name
-    inner: exp.Expression | None = source
+    inner: exp.Expr | None = source
     if isinstance(source, exp.Table):
         inner = _common(source, source.name)
         if inner is None:
@@ -236,24 +236,25 @@ def _origin(projection: exp.Expression, select: exp.Select, depth: int = 0) -> t
     return "", name
 
 
-def _first_source(select: exp.Select) -> exp.Expression | None:
+def _first_source(select: exp.Select) -> exp.Expr | None:
     source = select.find(exp.From)
     return source.this if source is not None and source.parent is select else None
 
 
-def _sources(select: exp.Select) -> dict[str, exp.Expression]:
+def _sources(select: exp.Select) -> dict[str, exp.Expr]:
     """Alias in small letters → what it stands for."""
     found = [_first_source(select), *(join.this for join in select.args.get("joins") or ())]
     return {source.alias_or_name.casefold(): source for source in found if source is not None}
 
 
-def _common(at: exp.Expression, name: str) -> exp.Expression | None:
+def _common(at: exp.Expr, name: str) -> exp.Expr | None:
     """The common table expression (``WITH name AS …``) that is in force at this place."""
-    node: exp.Expression | None = at
+    node: exp.Expr | None = at
     while node is not None:
         for common in node.ctes if isinstance(node, exp.Query) else ():
             if common.alias.casefold() == name.casefold() and common.find(exp.Table) is not at:
-                return common.this
+                found: exp.Expr = common.this
+                return found
         node = node.parent
     return None
 

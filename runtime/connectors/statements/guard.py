@@ -14,7 +14,7 @@ __all__ = ["allow_call", "require_reading"]
 #: What may stand at the top of a statement.
 _QUERIES = (exp.Select, exp.SetOperation, exp.Subquery)
 #: What may stand nowhere in it, with the words for it.
-_FORBIDDEN: tuple[tuple[type[exp.Expression], str, str], ...] = (
+_FORBIDDEN: tuple[tuple[type[exp.Expr], str, str], ...] = (
     (exp.DML, "写入数据（{found}）", "it writes data ({found})"),
     (exp.DDL, "改动结构或写入数据（{found}）", "it changes structures or data ({found})"),
     (exp.Drop, "删除对象（{found}）", "it drops something ({found})"),
@@ -29,7 +29,7 @@ _FORBIDDEN: tuple[tuple[type[exp.Expression], str, str], ...] = (
 _ARGUMENTS = (exp.Literal, exp.National, exp.Null, exp.Boolean, exp.Neg, exp.Placeholder)
 
 
-def require_reading(tree: exp.Expression, dialect: SqlDialect) -> None:
+def require_reading(tree: exp.Expr, dialect: SqlDialect) -> None:
     """Refuse what is not a query, or does more than read.
 
     :raises BadMapping: names what was found
@@ -47,7 +47,7 @@ def require_reading(tree: exp.Expression, dialect: SqlDialect) -> None:
             raise _refused(f"取用序列号（{node.name}）", f"it draws from a sequence ({node.name})")
 
 
-def allow_call(call: exp.Expression, procedures: Sequence[str]) -> str:
+def allow_call(call: exp.Expr, procedures: Sequence[str]) -> str:
     """The name of the procedure that is called, if it may be.
 
     :param procedures: the allowed names; one without a schema allows the procedure in no other schema
@@ -73,7 +73,7 @@ def allow_call(call: exp.Expression, procedures: Sequence[str]) -> str:
     return name
 
 
-def _known(tree: exp.Expression) -> bool:
+def _known(tree: exp.Expr) -> bool:
     return any(isinstance(tree, kind) for kind, _, _ in _FORBIDDEN)
 
 
@@ -81,7 +81,7 @@ def _called(function: exp.Func) -> str:
     return function.name.lower() if isinstance(function, exp.Anonymous) else function.sql_name().lower()
 
 
-def _word(node: exp.Expression) -> str:
+def _word(node: exp.Expr) -> str:
     return (node.name if isinstance(node, exp.Command) else node.key).upper()
 
 

@@ -19,7 +19,7 @@ from runtime.connectors.statements.parsing import Statement, parse_statement
 from runtime.connectors.statements.shaping import key_field, require_query, with_filter_columns
 from runtime.errors import BadMapping, RemoteFault
 
-__all__ = ["Joined", "JoinedQuery", "Page", "Part", "RowSource", "prepare"]
+__all__ = ["Joined", "JoinedQuery", "Key", "Page", "Part", "RowSource", "identity", "loosely", "prepare"]
 
 Row = dict[str, Any]
 Key = int | str | Decimal
@@ -108,9 +108,7 @@ def prepare(statement: str, params: _Query, dialect: SqlDialect, where: str) -> 
                 where=one.place,
             )
     require_parameters([part.statement for part in (header, *lines)], params.parameters)
-    return JoinedQuery(
-        header=header, lines=lines, values=params.parameters, page_size=params.page_size, top=params.top
-    )
+    return JoinedQuery(header=header, lines=lines, values=params.parameters, page_size=params.page_size, top=params.top)
 
 
 class Joined:
@@ -139,7 +137,9 @@ class Joined:
                 after = keys.pop()
                 rows.pop()
             elif more and answer.more:
-                raise RemoteFault("对方每页只给一行，无法翻页", "The other side gives one row a page", where=header.place)
+                raise RemoteFault(
+                    "对方每页只给一行，无法翻页", "The other side gives one row a page", where=header.place
+                )
             else:
                 more = False
             await self._attach(rows, keys)
@@ -147,7 +147,7 @@ class Joined:
                 yield row
             if not more:
                 return
-            former = frozenset(map(_identity, keys))
+            former = frozenset(map(identity, keys))
             left = None if left is None else left - len(rows)
 
     async def again(self, row: Mapping[str, Any]) -> Row | None:
@@ -183,23 +183,28 @@ class Joined:
                 self._distribute(part, rows, keys, found)
 
     def _distribute(self, part: Part, rows: list[Row], keys: list[Key], lines: list[Row]) -> None:
-        exact = {_identity(key): row for key, row in zip(keys, rows, strict=True)}
+        exact = {identity(key): row for key, row in zip(keys, rows, strict=True)}
         loose: dict[str, list[Row]] = {}
-        for identity, row in exact.items():
-            loose.setdefault(_loosely(identity), []).append(row)
+        for mark, header in exact.items():
+            loose.setdefault(loosely(mark), []).append(header)
         for line in lines:
-            identity = _identity(_key(line, part))
-            row = exact.get(identity)
-            if row is None and (self._source.exact or part.statement.dialect.ignores_case):
-                # The database holds texts for equal that differ in case or in blanks at the end.
-                near = loose.get(_loosely(identity), [])
-                row = near[0] if len(near) == 1 else None
+            mark = identity(_key(line, part))
+            row: Row | None = exact.get(mark)
+            if row is None and (near := loose.get(loosely(mark))):
+                # They differ in case or in blanks at the end. A database that chose the line holds them for equal.
+                if not self._source.exact or len(near) > 1:
+                    raise BadMapping(
+                        f"明细的 {part.key.name} = {mark!r} 与表头的关键字只有大小写或空格不同，无法对应",
+                        f"A line's {part.key.name} = {mark!r} differs from a header's key in case or blanks only",
+                        where=part.place,
+                    )
+                row = near[0]
             if row is not None:
                 row[part.name].append(line)
             elif self._source.exact:
                 raise BadMapping(
-                    f"明细的 {part.key.name} = {identity} 不属于任何一张单据",
-                    f"A line with {part.key.name} = {identity} belongs to none of the documents",
+                    f"明细的 {part.key.name} = {mark} 不属于任何一张单据",
+                    f"A line with {part.key.name} = {mark} belongs to none of the documents",
                     where=part.place,
                 )
 
@@ -242,23 +247,24 @@ def _key(row: Mapping[str, Any], part: Part) -> Key:
     return value
 
 
-def _identity(key: Key) -> str:
+def identity(key: Key) -> str:
     """The same for 5, 5.0 and '5'."""
     return key if isinstance(key, str) else format(Decimal(key).normalize(), "f")
 
 
-def _loosely(identity: str) -> str:
-    return identity.rstrip().casefold()
+def loosely(text: str) -> str:
+    """The same for identities that differ in case or in blanks at the end."""
+    return text.rstrip().casefold()
 
 
 def _require_once(keys: Sequence[Key], former: frozenset[str], part: Part) -> None:
     seen: set[str] = set()
-    for identity in map(_identity, keys):
-        if identity in seen or identity in former:
+    for mark in map(identity, keys):
+        if mark in seen or mark in former:
             raise BadMapping(
-                f"表头中关键字 {part.key.name} = {identity} 出现多次；每张单据只能有一行，明细请写在明细语句里",
-                f"The header yields {part.key.name} = {identity} more than once: one row for each document, details "
+                f"表头中关键字 {part.key.name} = {mark} 出现多次；每张单据只能有一行，明细请写在明细语句里",
+                f"The header yields {part.key.name} = {mark} more than once: one row for each document, details "
                 "belong into the lines' statement",
                 where=part.place,
             )
-        seen.add(identity)
+        seen.add(mark)

@@ -54,7 +54,7 @@ class StatementQuery(ActionParams):
     #: Column of the header that tells one document from another, a number or a text.
     key: str = Field("DocEntry", min_length=1)
     lines: LineStatements = ()
-    parameters: Parameters = {}
+    parameters: Parameters = Field(default_factory=dict)
     #: Headers that are read at once, with all their lines.
     page_size: int = Field(100, ge=1, le=1000)
     top: int | None = Field(None, ge=0)
@@ -71,7 +71,7 @@ class ExecSql(ActionParams):
     """The rows of one statement, or of an allowed procedure, as a list."""
 
     sql: str = Field(min_length=1)
-    parameters: Parameters = {}
+    parameters: Parameters = Field(default_factory=dict)
 
 
 def source_table(statement: str) -> str:

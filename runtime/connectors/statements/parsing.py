@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token
 
 from runtime.connectors.statements.dialects import CallStatement, SqlDialect
 from runtime.connectors.statements.guard import allow_call, require_reading
@@ -26,7 +26,7 @@ class Statement:
     """One statement that only reads. Its tree is shared: copy it before changing it."""
 
     #: A query, or for a call the function-like expression ``name(arguments)``.
-    tree: exp.Expression
+    tree: exp.Expr
     dialect: SqlDialect
     #: Names of its parameters, in the order of their first mention; positional ones are ``0``, ``1`` …
     parameters: tuple[str, ...]
@@ -38,7 +38,7 @@ class Statement:
         """Whether it calls a procedure: it can be neither filtered nor ordered."""
         return bool(self.procedure)
 
-    def sent(self) -> exp.Expression:
+    def sent(self) -> exp.Expr:
         """The tree of what is sent: a call is a statement of its own."""
         if not self.is_call:
             return self.tree
@@ -64,7 +64,7 @@ def parse_statement(text: str, dialect: SqlDialect, *, procedures: tuple[str, ..
     return _parse(text, dialect.name, dialect, tuple(procedures))
 
 
-def render(tree: exp.Expression, dialect: SqlDialect) -> str:
+def render(tree: exp.Expr, dialect: SqlDialect) -> str:
     """A tree as text, parameters as markers.
 
     :raises BadMapping: the dialect cannot say it
@@ -91,14 +91,16 @@ def _parse(text: str, _name: str, dialect: SqlDialect, procedures: tuple[str, ..
             return Statement(call, dialect, _names(call), name)
         tree = _one(dialect, tokens, text)
     except SqlglotError as error:
-        raise BadMapping("语句不是可以读懂的 SQL", "The statement is not readable SQL", remote=_first_line(error)) from error
+        raise BadMapping(
+            "语句不是可以读懂的 SQL", "The statement is not readable SQL", remote=_first_line(error)
+        ) from error
     except RecursionError as error:
         raise BadMapping("语句嵌套过深", "The statement is nested too deeply") from error
     require_reading(tree, dialect)
     return Statement(tree, dialect, _names(tree))
 
 
-def _one(dialect: SqlDialect, tokens: list[Token], text: str) -> exp.Expression:
+def _one(dialect: SqlDialect, tokens: list[Token], text: str) -> exp.Expr:
     """The only statement.
 
     :raises BadMapping: there are none or several
@@ -154,14 +156,14 @@ def _with_parameters(tokens: list[Token], text: str) -> list[Token]:
 
 
 def _parameter(token: Token, name: str) -> list[Token]:
-    place = {"line": token.line, "col": token.col, "start": token.start, "end": token.end}
+    line, column, start, end = token.line, token.col, token.start, token.end
     return [
-        Token(TokenType.COLON, ":", comments=token.comments, **place),
-        Token(TokenType.VAR, name, **place),
+        Token(TokenType.COLON, ":", line, column, start, end, token.comments),
+        Token(TokenType.VAR, name, line, column, start, end),
     ]
 
 
-def _names(tree: exp.Expression) -> tuple[str, ...]:
+def _names(tree: exp.Expr) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for placeholder in tree.find_all(exp.Placeholder):
         name = placeholder.name

@@ -6,6 +6,8 @@ condition in the statement's own WHERE (:class:`Narrowed`).
 
 from __future__ import annotations
 
+from typing import cast
+
 from sqlglot import exp
 
 from runtime.connectors.statements.binding import OWN_PREFIX
@@ -85,7 +87,7 @@ def key_field(fields: FieldList, key: str, place: str) -> StatementField:
     )
 
 
-def page(header: Statement, key: StatementField, *, following: bool, limit: int) -> exp.Expression:
+def page(header: Statement, key: StatementField, *, following: bool, limit: int) -> exp.Expr:
     """Rows in the order of the key, from the key :data:`AFTER` on if ``following``."""
     outer = _wrapped(header)
     if following:
@@ -94,7 +96,7 @@ def page(header: Statement, key: StatementField, *, following: bool, limit: int)
     return outer.limit(limit, copy=False)
 
 
-def one(header: Statement, key: StatementField) -> exp.Expression:
+def one(header: Statement, key: StatementField) -> exp.Expr:
     """The rows with the key :data:`AFTER`."""
     outer = _wrapped(header)
     outer.set("where", exp.Where(this=exp.EQ(this=_column(key), expression=exp.Placeholder(this=AFTER))))
@@ -103,7 +105,7 @@ def one(header: Statement, key: StatementField) -> exp.Expression:
 
 def lines_of(
     lines: Statement, fields: FieldList, key: StatementField, count: int, place: str, *, counted: bool = False
-) -> exp.Expression:
+) -> exp.Expr:
     """The lines of so many headers, whose keys are the parameters :func:`key_parameter`.
 
     :param counted: whether each row says, in :data:`COUNT`, how many there are
@@ -120,14 +122,18 @@ def lines_of(
     return outer
 
 
-def narrowed(statement: Statement, key: StatementField, comparisons: dict[type[exp.Binary], str], place: str) -> exp.Select:
+def narrowed(
+    statement: Statement, key: StatementField, comparisons: dict[type[exp.Binary], str], place: str
+) -> exp.Select:
     """The statement with conditions on its key added to its own WHERE.
 
     :param comparisons: ``exp.GTE`` and so on → name of the parameter; none = the statement in the order of its key
     :raises BadMapping: a UNION, a grouped statement, or a key that is not a plain column
     """
     tree = statement.tree
-    if not isinstance(tree, exp.Select) or any(tree.args.get(part) for part in ("group", "distinct", "limit", "having")):
+    if not isinstance(tree, exp.Select) or any(
+        tree.args.get(part) for part in ("group", "distinct", "limit", "having")
+    ):
         raise BadMapping(
             "SQLQueries 无法逐页读取带 UNION、GROUP BY、DISTINCT 或 TOP 的语句；请改用 b1.di_api 或 sql 连接",
             "SQLQueries cannot page through a statement with UNION, GROUP BY, DISTINCT or TOP: use a connection of the "
@@ -169,7 +175,7 @@ def with_filter_columns(header: Statement) -> Statement:
     if unsuitable or where is None or any(one.is_star for one in tree.expressions):
         return header
     taken = {one.alias_or_name.casefold() for one in tree.expressions}
-    tree = tree.copy()
+    tree = cast("exp.Select", tree.copy())
     for column in where.find_all(exp.Column):
         if column.parent_select is where.parent and column.name.casefold() not in taken:
             taken.add(column.name.casefold())
@@ -178,7 +184,7 @@ def with_filter_columns(header: Statement) -> Statement:
 
 
 def _wrapped(statement: Statement) -> exp.Select:
-    """``SELECT * FROM (statement)``; its WITH goes outside and its ORDER BY goes, where it does not decide on a limit."""
+    """``SELECT * FROM (statement)``: its WITH moves outside, an ORDER BY that decides on no limit is dropped."""
     inner = statement.tree.copy()
     common = inner.args.pop("with_", None)
     if not any(inner.args.get(part) for part in ("limit", "offset", "fetch")):
@@ -195,19 +201,19 @@ def _column(field: StatementField) -> exp.Column:
     return exp.Column(this=exp.to_identifier(field.answer, quoted=True))
 
 
-def _ordered(column: exp.Expression, dialect: SqlDialect) -> exp.Expression:
+def _ordered(column: exp.Expr, dialect: SqlDialect) -> exp.Expr:
     """Rows without a key come first, so that they are noticed."""
     return exp.Ordered(this=column, nulls_first=True) if dialect.nulls_last else column
 
 
-def _outer_order(lines: Statement, fields: FieldList, place: str) -> list[exp.Expression]:
+def _outer_order(lines: Statement, fields: FieldList, place: str) -> list[exp.Expr]:
     """The statement's own order in terms of its columns, else by line number where it has one."""
     order = lines.tree.args.get("order")
     if order is None:
         number = fields.find("LineNum")
         return [_column(number)] if number is not None else []
     select = first_select(lines.tree)
-    found: list[exp.Expression] = []
+    found: list[exp.Expr] = []
     for term in order.expressions:
         wanted = term.this if isinstance(term, exp.Ordered) else term
         field = _projected(wanted, select, fields)
@@ -217,14 +223,11 @@ def _outer_order(lines: Statement, fields: FieldList, place: str) -> list[exp.Ex
                 f"The lines are ordered by {wanted.sql()}, which is not one of their columns: select it too",
                 where=place,
             )
-        term = term.copy()
-        if isinstance(term, exp.Ordered):
-            term.set("this", _column(field))
-        found.append(term if isinstance(term, exp.Ordered) else _column(field))
+        found.append(exp.Ordered(this=_column(field), desc=term.args.get("desc")))
     return found
 
 
-def _projected(wanted: exp.Expression, select: exp.Select, fields: FieldList) -> StatementField | None:
+def _projected(wanted: exp.Expr, select: exp.Select, fields: FieldList) -> StatementField | None:
     if isinstance(wanted, exp.Literal) and wanted.is_int:
         position = int(wanted.name)
         names = [one.alias_or_name for one in select.expressions]

@@ -16,7 +16,7 @@ from runtime.errors import RemoteFault
 __all__ = ["Execute", "Wrapped"]
 
 #: Carries out a tree with the values of its parameters; the rows as the database names them.
-Execute = Callable[[exp.Expression, SqlDialect, Mapping[str, Any]], Awaitable[Sequence[Mapping[str, Any]]]]
+Execute = Callable[[exp.Expr, SqlDialect, Mapping[str, Any]], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
 class Wrapped:
