@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlglot import exp
 
@@ -19,14 +19,13 @@ from runtime.connectors.sql.settings import SqlSettings
 from runtime.connectors.sql.threads import Job
 from runtime.connectors.statements.binding import bind
 from runtime.connectors.statements.dialects import SqlDialect
+from runtime.connectors.statements.shaping import ROW_LIMIT, too_many_rows
 from runtime.connectors.statements.values import plain
-from runtime.errors import BadConnection, BadMapping, IntegrationError, TimedOut
+from runtime.errors import BadConnection, IntegrationError, TimedOut, Unreachable
 
-__all__ = ["ROW_LIMIT", "Database"]
+__all__ = ["Database"]
 
 T = TypeVar("T")
-#: An answer with more rows than this is refused: it is held in memory while headers and lines are joined.
-ROW_LIMIT = 100_000
 #: Rows that a driver hands over at once.
 _BATCH = 1_000
 #: Seconds beyond the time limit after which a statement that the server did not end itself is given up.
@@ -53,25 +52,21 @@ class Database:
     async def execute(self, tree: exp.Expr, dialect: SqlDialect, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Carry a statement out; the rows as the database names them.
 
-        :raises BadMapping: the database does not understand it, or it yields more than :data:`ROW_LIMIT` rows
+        :raises BadMapping: the database does not understand it, or it yields too many rows
         :raises TimedOut: it did not end in time and was cancelled
         """
         statement, parameters = bind(tree, dialect, values)
 
         def work(connection: Connection) -> list[dict[str, Any]]:
-            answer = connection.execution_options(stream_results=True, yield_per=_BATCH).execute(
-                text(statement), parameters
-            )
+            # PyMySQL would read a streamed answer to its end even if nobody wants it any more.
+            streamed = {"stream_results": True} if dialect.name != "mysql" else {}
             rows: list[dict[str, Any]] = []
-            names = list(answer.keys())
-            for batch in answer.partitions(_BATCH):
-                rows += (dict(zip(names, map(plain, row), strict=True)) for row in batch)
-                if len(rows) > ROW_LIMIT:
-                    raise BadMapping(
-                        f"语句一次返回超过 {ROW_LIMIT} 行；请加上条件",
-                        f"The statement yields more than {ROW_LIMIT} rows at once: narrow it",
-                        where=self.name,
-                    )
+            with connection.execution_options(**streamed).execute(text(statement), parameters) as answer:
+                names = list(answer.keys())
+                for batch in answer.partitions(_BATCH):
+                    rows += (dict(zip(names, map(plain, row), strict=True)) for row in batch)
+                    if len(rows) > ROW_LIMIT:
+                        raise too_many_rows(self.name)
             return rows
 
         return await self.run(work)
@@ -86,9 +81,9 @@ class Database:
                 try:
                     with self._limits.applied(connection):
                         return work(connection)
-                except BaseException:
-                    connection.invalidate()  # what is left of an answer is not waited for
-                    raise
+                finally:
+                    if job.given_up:
+                        connection.invalidate()
 
         job = Job(guarded, name=f"sql {self.name}")
         try:
@@ -127,7 +122,11 @@ class Database:
         words = " ".join((words.replace(secret, "***") if secret else words).split())[:300]
         if self._limits.ended(error):
             return self._too_slow(words)
-        return meaning(error, words, self.name)
+        fault = meaning(error, words, self.name)
+        if isinstance(fault, Unreachable):
+            url = make_url(self.settings.url)
+            fault.where += f" {url.host}:{url.port}" if url.host else f" {url.database}"
+        return fault
 
 
 def _engine(name: str, settings: SqlSettings) -> Engine:

@@ -12,6 +12,7 @@ from runtime.connectors.statements.examining import examine_call, examine_query
 from runtime.connectors.statements.joining import Joined, prepare
 from runtime.connectors.statements.params import ExecSql, StatementQuery
 from runtime.connectors.statements.parsing import parse_statement
+from runtime.connectors.statements.shaping import limited
 from runtime.connectors.statements.wrapped import Execute, Wrapped
 
 __all__ = ["StatementReading"]
@@ -76,7 +77,7 @@ class StatementReading:
         statement = parse_statement(params.sql, self._dialect, procedures=self._procedures)
         require_parameters([statement], params.parameters)
         values = values_for(statement, params.parameters)
-        return list(map(dict, await self._execute(statement.sent(), self._dialect, values)))
+        return list(map(dict, await self._execute(limited(statement), self._dialect, values)))
 
     def _joined(self, params: StatementQuery) -> Joined:
         return Joined(prepare(params.statement, params, self._dialect, self._name), self._source)

@@ -19,15 +19,18 @@ from runtime.errors import BadMapping
 __all__ = [
     "AFTER",
     "COUNT",
+    "ROW_LIMIT",
     "UNTIL",
     "in_key_order",
     "key_field",
     "key_parameter",
+    "limited",
     "lines_of",
     "narrowed",
     "one",
     "page",
     "require_query",
+    "too_many_rows",
     "with_filter_columns",
 ]
 
@@ -35,6 +38,8 @@ __all__ = [
 AFTER, UNTIL = f"{OWN_PREFIX}from", f"{OWN_PREFIX}until"
 #: Column that tells how many rows an answer should have.
 COUNT = f"{OWN_PREFIX}count"
+#: An answer with more rows than this is refused: it is held in memory while headers and lines are joined.
+ROW_LIMIT = 100_000
 _OUTER = "b1_rows"
 
 
@@ -115,11 +120,29 @@ def lines_of(
     wanted = [exp.Placeholder(this=key_parameter(number)) for number in range(count)]
     outer.set("where", exp.Where(this=exp.In(this=_column(key), expressions=wanted)))
     outer.set("order", exp.Order(expressions=order))
+    outer = outer.limit(ROW_LIMIT + 1, copy=False)
     if counted:
         everything = exp.Column(this=exp.Star(), table=exp.to_identifier(_OUTER))
         number = exp.Window(this=exp.Anonymous(this="COUNT", expressions=[exp.Star()]))
         outer.set("expressions", [everything, exp.alias_(number, COUNT, quoted=True)])
     return outer
+
+
+def limited(statement: Statement) -> exp.Expr:
+    """What is sent of a statement, at most one row beyond :data:`ROW_LIMIT`."""
+    tree = statement.sent()
+    if not isinstance(tree, exp.Query) or any(tree.args.get(part) for part in ("limit", "fetch", "offset")):
+        return tree
+    return tree.limit(ROW_LIMIT + 1, copy=True)
+
+
+def too_many_rows(where: str) -> BadMapping:
+    """The refusal of an answer that is too long."""
+    return BadMapping(
+        f"语句一次返回超过 {ROW_LIMIT} 行；请加上条件",
+        f"The statement yields more than {ROW_LIMIT} rows at once: narrow it",
+        where=where,
+    )
 
 
 def narrowed(

@@ -10,7 +10,16 @@ from sqlglot import exp
 from runtime.connectors.statements.binding import values_for
 from runtime.connectors.statements.dialects import SqlDialect
 from runtime.connectors.statements.joining import Key, Page, Part
-from runtime.connectors.statements.shaping import AFTER, COUNT, key_parameter, lines_of, one, page
+from runtime.connectors.statements.shaping import (
+    AFTER,
+    COUNT,
+    ROW_LIMIT,
+    key_parameter,
+    lines_of,
+    one,
+    page,
+    too_many_rows,
+)
 from runtime.errors import RemoteFault
 
 __all__ = ["Execute", "Wrapped"]
@@ -41,6 +50,7 @@ class Wrapped:
     async def lines(self, lines: Part, values: Mapping[str, Any], keys: Sequence[Key]) -> Sequence[Mapping[str, Any]]:
         """Every line of these headers.
 
+        :raises BadMapping: they are too many
         :raises RemoteFault: the other side leaves lines out even where only one header is asked for
         """
         counted = not self._whole_pages
@@ -48,9 +58,13 @@ class Wrapped:
         given = values_for(lines.statement, values)
         given |= {key_parameter(number): key for number, key in enumerate(keys)}
         rows = await self._execute(tree, lines.statement.dialect, given)
+        if len(rows) > ROW_LIMIT:
+            raise too_many_rows(lines.place)
         if not counted or not rows:
             return rows
         found, total = _uncounted(rows)
+        if total > ROW_LIMIT:
+            raise too_many_rows(lines.place)
         if len(found) == total:
             return found
         if len(keys) == 1:
