@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,22 +109,32 @@ class Company:
         }[self.kind]
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def company(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Company]:
-    """A company's database with empty tables; gone after the test."""
+@pytest.fixture(scope="session", params=["sqlite", "postgresql", "mariadb"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """An empty database of each kind; gone after the tests."""
     kind = request.param
     server = None
     if kind == "sqlite":
-        url = f"sqlite:///{tmp_path / 'company.db'}"
+        url = f"sqlite:///{tmp_path_factory.mktemp('company') / 'company.db'}"
     else:
         server = request.getfixturevalue("postgres_server" if kind == "postgresql" else "mariadb_server")
         url = server.empty_database()
     engine = create_engine(url)
-    TABLES.create_all(engine)
     yield Company(kind, url, engine)
     engine.dispose()
     if server is not None:
         server.drop(url)
+
+
+@pytest.fixture
+def company(database: Company) -> Iterator[Company]:
+    """A company's database with empty tables and nothing else."""
+    TABLES.create_all(database.engine)
+    yield database
+    for extra in ('VIEW IF EXISTS "OPEN"', *(["PROCEDURE IF EXISTS harmless", "PROCEDURE IF EXISTS harmful"]
+                                           if database.kind == "mariadb" else [])):  # fmt: skip
+        database.execute(database.sql(f"DROP {extra}"))
+    TABLES.drop_all(database.engine)
 
 
 Connect = Callable[..., SqlConnector]

@@ -219,7 +219,9 @@ async def test_ten_million_rows_are_read_in_flat_memory(company, connect, call) 
 
 async def test_more_lines_than_memory_is_meant_for_are_refused(company, connect, call) -> None:
     company.fill(1)
-    many = company.ten_million.replace("10000000", "300000").replace(company.sql(' as "DocEntry"'), company.sql(' - {} + 1 as "DocEntry"'))
+    many = company.ten_million.replace("10000000", "300000").replace(
+        company.sql(' as "DocEntry"'), company.sql(' - {} + 1 as "DocEntry"')
+    )
     name = {"sqlite": "n", "postgresql": "g", "mariadb": "seq"}[company.kind]
     with pytest.raises(BadMapping, match="more than 100000 rows at once"):
         await call(connect(timeout=100), "query", **query(company, lines={"statement": many.format(name)}))
