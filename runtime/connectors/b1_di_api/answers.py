@@ -32,7 +32,9 @@ class RowsAnswer(Answer):
         code, message = _verdict(response)
         if code in _DEAD:
             raise LoginRefused("网关不接受此会话或用户", "The gateway accepts neither session nor user", remote=message)
-        if code not in ("", _GOOD) and response.status_code < 500:
+        if code not in ("", _GOOD):
+            if response.status_code >= 500:
+                raise RemoteFault("网关内部出错", "The gateway failed on its side", code=code, remote=message)
             raise BadMapping("网关拒绝了语句", "The gateway refused the statement", code=code, remote=message)
         super().__call__(response)
         data = self.data.get("data") if isinstance(self.data, Mapping) else None
