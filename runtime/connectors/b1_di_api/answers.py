@@ -6,6 +6,7 @@ refuses is documented nowhere: any other code, any error status and the Service 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from runtime.errors import BadMapping, LoginRefused, RemoteFault
 __all__ = ["DiLogin", "RowsAnswer", "is_dead"]
 
 _GOOD = "RIS.10000000"
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.0+)?", re.ASCII)
+_SHORTEST_MOMENT = len("2026-01-31 00:00:00")
 #: Codes of a session that is no longer good.
 _DEAD = frozenset({"401", "301"})
 
@@ -41,7 +44,7 @@ class RowsAnswer(Answer):
         rows = data.get("value") if isinstance(data, Mapping) else None
         if code != _GOOD or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise RemoteFault("网关的答复不是记录列表", "The gateway's answer is not a list of rows", remote=message)
-        self.rows = rows
+        self.rows = [{name: _value(value) for name, value in row.items()} for row in rows]
 
 
 class DiLogin(LoginAnswer):
@@ -58,6 +61,15 @@ class DiLogin(LoginAnswer):
 def is_dead(response: httpx.Response) -> bool:
     """Whether the session has ended: by status, or by a code in a good answer."""
     return response.status_code == httpx.codes.UNAUTHORIZED or _verdict(response)[0] in _DEAD
+
+
+def _value(value: Any) -> Any:
+    """A moment as HANA writes it (``2026-01-31 00:00:00.000000000``) becomes ISO text, at midnight a date."""
+    moment = _MOMENT.fullmatch(value) if isinstance(value, str) and len(value) >= _SHORTEST_MOMENT else None
+    if moment is None:
+        return value
+    day, clock = moment.groups()
+    return day if clock == "00:00:00" else f"{day}T{clock}"
 
 
 def _verdict(response: httpx.Response) -> tuple[str, str]:

@@ -154,6 +154,14 @@ async def test_values_become_literals_and_nothing_else(gateway: Gateway, connect
     assert await call(connection, "exec_sql", sql="SELECT COUNT(*) AS n FROM ODRF") == [{"N": 1}]
 
 
+async def test_moments_become_iso_text_and_dates(gateway: Gateway, connect: Connect) -> None:
+    sql = "SELECT '{0}' AS a, '{1}' AS b, '2026-01-31' AS c, '2026-01-31 x 00:00:00' AS d"
+    moments = ["2026-01-31 00:00:00.000000000", "2026-01-31 08:05:00"]
+    assert await call(await connect(), "exec_sql", sql=sql, parameters=moments) == [
+        {"A": "2026-01-31", "B": "2026-01-31T08:05:00", "C": "2026-01-31", "D": "2026-01-31 x 00:00:00"}
+    ]
+
+
 @pytest.mark.parametrize(
     "sql", ["DELETE FROM ODRF", "SELECT 1 AS a; DROP TABLE ODRF", "CALL wipe()", "SELECT 1 INTO x"]
 )
