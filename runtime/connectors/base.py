@@ -10,7 +10,8 @@ A connector package holds the same files whatever system it speaks to::
     stream.py      the same events over a connection that we open ourselves
     connector.py   the class that ties them together
 
-A file is left out only where the system has nothing of the kind (B1 has no callback).
+A file is left out only where the system has nothing of the kind (B1 has no callback). What the kinds share that read
+by SQL, the parameters of their actions too, stands in :mod:`runtime.connectors.statements`.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def parse_statement(text: str, dialect: SqlDialect, *, procedures: tuple[str, ..
     :param procedures: names that may be called
     :raises BadMapping: it is not one statement that only reads, or is not SQL; says what was found
     """
-    return _parse(text, dialect.name, dialect, tuple(procedures))
+    return _parse(text, dialect, tuple(procedures))
 
 
 def render(tree: exp.Expr, dialect: SqlDialect) -> str:
@@ -80,7 +80,7 @@ def render(tree: exp.Expr, dialect: SqlDialect) -> str:
 
 
 @lru_cache(maxsize=_KEPT)
-def _parse(text: str, _name: str, dialect: SqlDialect, procedures: tuple[str, ...]) -> Statement:
+def _parse(text: str, dialect: SqlDialect, procedures: tuple[str, ...]) -> Statement:
     if len(text) > _LONGEST or "\x00" in text:
         raise BadMapping("语句过长或含有不允许的字符", "The statement is too long, or holds a forbidden character")
     try:

@@ -115,7 +115,7 @@ def lines_of(
 
     :param counted: whether each row says, in :data:`COUNT`, how many there are
     """
-    order = [_ordered(_column(key), lines.dialect), *_outer_order(lines, fields, place)]
+    order = [_ordered(_column(key), lines.dialect), *_outer_order(lines, fields, key, place)]
     outer = _wrapped(lines)
     wanted = [exp.Placeholder(this=key_parameter(number)) for number in range(count)]
     outer.set("where", exp.Where(this=exp.In(this=_column(key), expressions=wanted)))
@@ -229,7 +229,7 @@ def _ordered(column: exp.Expr, dialect: SqlDialect) -> exp.Expr:
     return exp.Ordered(this=column, nulls_first=True) if dialect.nulls_last else column
 
 
-def _outer_order(lines: Statement, fields: FieldList, place: str) -> list[exp.Expr]:
+def _outer_order(lines: Statement, fields: FieldList, key: StatementField, place: str) -> list[exp.Expr]:
     """The statement's own order in terms of its columns, else by line number where it has one."""
     order = lines.tree.args.get("order")
     if order is None:
@@ -237,6 +237,7 @@ def _outer_order(lines: Statement, fields: FieldList, place: str) -> list[exp.Ex
         return [_column(number)] if number is not None else []
     select = first_select(lines.tree)
     found: list[exp.Expr] = []
+    named = {key.name}
     for term in order.expressions:
         wanted = term.this if isinstance(term, exp.Ordered) else term
         field = _projected(wanted, select, fields)
@@ -246,7 +247,10 @@ def _outer_order(lines: Statement, fields: FieldList, place: str) -> list[exp.Ex
                 f"The lines are ordered by {wanted.sql()}, which is not one of their columns: select it too",
                 where=place,
             )
-        found.append(exp.Ordered(this=_column(field), desc=term.args.get("desc")))
+        if field.name not in named:  # SQL Server refuses a column that is named twice
+            named.add(field.name)
+            nulls_first = term.args.get("nulls_first")
+            found.append(exp.Ordered(this=_column(field), desc=term.args.get("desc"), nulls_first=nulls_first))
     return found
 
 
@@ -256,9 +260,19 @@ def _projected(wanted: exp.Expr, select: exp.Select, fields: FieldList) -> State
         names = [one.alias_or_name for one in select.expressions]
         return fields.find(names[position - 1]) if 0 < position <= len(names) else None
     for projection in select.expressions:
-        plain = projection.unalias()
-        if plain == wanted or (isinstance(wanted, exp.Column) and not wanted.table and projection.alias == wanted.name):
+        if projection.unalias() == wanted or _same_column(projection, wanted):
             return fields.find(projection.alias_or_name)
     if isinstance(wanted, exp.Column) and fields.more:
         return StatementField(name=wanted.name, answer=wanted.name)
     return None
+
+
+def _same_column(projection: exp.Expr, wanted: exp.Expr) -> bool:
+    """Whether ORDER BY means this projection: by its alias, or by a column that one of the two writes in full."""
+    if not isinstance(wanted, exp.Column):
+        return False
+    name = wanted.name.casefold()
+    if not wanted.table and projection.alias_or_name.casefold() == name:
+        return True
+    column = projection.unalias()
+    return isinstance(column, exp.Column) and column.name.casefold() == name and not (column.table and wanted.table)

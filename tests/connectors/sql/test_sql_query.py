@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import tracemalloc
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from runtime.connectors.sql import client
 from runtime.errors import BadMapping, IntegrationError, NotFound, NotPermitted, TimedOut, ValueRefused
 
 HEADER = (
@@ -195,6 +197,18 @@ async def test_a_cancelled_run_leaves_no_statement_behind(company, connect) -> N
     assert task.cancelled()
     if company.kind == "postgresql":
         assert await running(company) == []
+
+
+async def test_a_driver_that_does_not_come_back_is_given_up(company, connect, call, monkeypatch) -> None:
+    company.fill(1)
+    monkeypatch.setattr(client, "_GRACE", 0.0)
+    connection = connect(timeout=0.2)
+    back = threading.Event()
+    with pytest.raises(TimedOut, match="was cancelled"):
+        await connection._database.run(lambda line: back.wait(60))
+    back.set()
+    assert await call(connect(), "query", **query(company, top=0)) == []
+    assert len(await call(connect(), "query", **query(company))) == 1
 
 
 async def test_ten_million_rows_are_read_in_flat_memory(company, connect, call) -> None:
