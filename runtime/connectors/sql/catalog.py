@@ -13,7 +13,7 @@ from sqlalchemy.exc import NoSuchTableError
 from runtime.connectors.base import Catalog, Entity, SourceField
 from runtime.connectors.sql.client import Database
 from runtime.errors import NotFound
-from runtime.mapping.dictionary import field_names
+from runtime.mapping.dictionary import find_column
 
 __all__ = ["SqlCatalog"]
 
@@ -74,5 +74,5 @@ def _field(entity: str, name: str, declared: Any) -> SourceField:
         kind = _TYPES.get(declared.python_type.__name__, "text")
     except NotImplementedError:  # a type that only this database has
         kind = "text"
-    names = field_names(entity, "", name)
-    return SourceField(name=name, type=kind, label=names[0] if names else "", custom=name.startswith("U_"))
+    known = find_column(entity, name)
+    return SourceField(name=name, type=kind, label=known.names[0] if known else "", custom=name.startswith("U_"))

@@ -18,7 +18,7 @@ from sqlglot import exp
 from runtime.connectors.statements.dialects import DIALECTS, SqlDialect
 from runtime.connectors.statements.parsing import Statement, parse_statement
 from runtime.errors import BadMapping
-from runtime.mapping.dictionary import field_names
+from runtime.mapping.dictionary import find_column
 
 __all__ = [
     "FieldList",
@@ -208,8 +208,8 @@ def _field(projection: exp.Expr, select: exp.Select, dialect: SqlDialect) -> Sta
 
 
 def _label(table: str, column: str) -> str:
-    names = field_names(table, "", column) or field_names(table, "DocumentLines", column)
-    return names[0] if names else ""
+    known = find_column(table, column)
+    return known.names[0] if known is not None else ""
 
 
 def _origin(projection: exp.Expr, select: exp.Select, depth: int = 0) -> tuple[str, str]:
