@@ -47,6 +47,10 @@ class PostgresServer:
             Database.open(self._url(self._template)).close()
         return self._url(self._create(self._template))
 
+    def empty_database(self) -> str:
+        """URL of a new database with nothing in it."""
+        return self._url(self._create())
+
     def drop(self, url: str) -> None:
         self._execute(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
 
@@ -80,6 +84,45 @@ def postgres_server() -> Iterator[PostgresServer]:
         admin.dispose()
         pytest.skip(f"no PostgreSQL to test on ({str(error).splitlines()[0]}); set B1_TEST_POSTGRES")
     server = PostgresServer(admin)
+    yield server
+    server.close()
+
+
+class MariaServer:
+    """Makes databases of its own on a MariaDB server."""
+
+    def __init__(self, admin: Engine) -> None:
+        self._admin = admin
+        self._prefix = f"b1_test_{secrets.token_hex(4)}"
+        self._made = 0
+
+    def empty_database(self) -> str:
+        """URL of a new database with nothing in it."""
+        self._made += 1
+        name = f"{self._prefix}_{self._made}"
+        with self._admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name} CHARACTER SET utf8mb4"))
+        return self._admin.url.set(database=name).render_as_string(hide_password=False)
+
+    def drop(self, url: str) -> None:
+        with self._admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {make_url(url).database}"))
+
+    def close(self) -> None:
+        self._admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaServer]:
+    """The MariaDB server of ``B1_TEST_MARIADB``, else the local one; tests are skipped where there is none."""
+    address = os.environ.get("B1_TEST_MARIADB") or "mariadb+pymysql://root@127.0.0.1:3306/"
+    admin = create_engine(make_url(address), isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5})
+    try:
+        admin.connect().close()
+    except SQLAlchemyError as error:
+        admin.dispose()
+        pytest.skip(f"no MariaDB to test on ({str(error).splitlines()[0]}); set B1_TEST_MARIADB")
+    server = MariaServer(admin)
     yield server
     server.close()
 

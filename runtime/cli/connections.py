@@ -30,7 +30,7 @@ def list_connections(context: typer.Context) -> None:
             (
                 info.name,
                 info.kind,
-                info.settings.get("base_url", ""),
+                info.address,
                 ", ".join(sorted(info.secret_names)),
                 info.updated_at,
             )

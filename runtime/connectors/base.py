@@ -3,14 +3,15 @@
 A connector package holds the same files whatever system it speaks to::
 
     settings.py    the settings model (secret fields are ``SecretStr``)
-    client.py      HTTP: login, errors, limits
+    client.py      the line to the other system: login, errors, limits
     actions.py     parameter models of the actions
     forms.py       the vendor's forms and controls, and how their values are encoded
     callback.py    verify, decrypt, normalise, answer
     stream.py      the same events over a connection that we open ourselves
     connector.py   the class that ties them together
 
-A file is left out only where the system has nothing of the kind (B1 has no callback).
+A file is left out only where the system has nothing of the kind (B1 has no callback). What the kinds share that read
+by SQL, the parameters of their actions too, stands in :mod:`runtime.connectors.statements`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from runtime.mapping.forms import Form
+from runtime.mapping.problems import Problem
 
 if TYPE_CHECKING:
     from runtime.connectors.event_stream import EventStream
@@ -43,6 +45,7 @@ __all__ = [
     "Entity",
     "Event",
     "Finding",
+    "HttpSettings",
     "Intent",
     "Outcome",
     "Received",
@@ -89,7 +92,7 @@ Address = Annotated[str, AfterValidator(_address)]
 
 
 class ConnectorSettings(BaseModel):
-    """Settings that every HTTP connector has; each connector adds its own. Secret fields are typed ``SecretStr``.
+    """Settings that every connector has; each adds its own. Secret fields are typed ``SecretStr``.
 
     The studio's form and the checks of the command line are generated from the model: every field carries ``title``
     (Chinese) and ``description`` (English) in its :func:`~pydantic.Field`.
@@ -97,10 +100,15 @@ class ConnectorSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    timeout: float = Field(30.0, gt=0, le=600, title="超时（秒）", description="Seconds to wait for one answer")
+
+
+class HttpSettings(ConnectorSettings):
+    """Settings that every HTTP connector has."""
+
     base_url: Address = Field(title="服务地址", description="Address that stands before the documented path")
     verify_tls: bool = Field(True, title="校验证书", description="Verify the server's TLS certificate")
     ca_file: str = Field("", title="自有 CA 证书文件", description="PEM file of a private certificate authority")
-    timeout: float = Field(30.0, gt=0, le=600, title="超时（秒）", description="Seconds to wait for one answer")
     rate: float = Field(20.0, gt=0, title="每秒请求上限", description="Requests per second, at most")
     retries: int = Field(4, ge=0, le=10, title="重试次数", description="Repeats of a call after a transient fault")
 
@@ -109,6 +117,12 @@ class ActionParams(BaseModel):
     """Parameters of an action; a misspelt one is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    @property
+    def source(self) -> str:
+        """Of what a streamed read yields the rows: it names their documents in the ledger, so it must not change when
+        only the selection of fields or rows does."""
+        return getattr(self, "entity", None) or ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +194,9 @@ class Action:
     #: For previews of an effect whose result goes into what is sent next: called with the params and a placeholder, it
     #: gives a result in which the placeholder stands for what only the other system can tell.
     promise: Callable[[Any, str], Any] | None = None
+    #: What is wrong with a mapping's ``with`` beyond names, as far as it is known without a run: it gets the values
+    #: with settings filled in; texts that need more still hold their ``{{ … }}``. ``where`` of a problem begins there.
+    examine: Callable[[Mapping[str, Any]], Sequence[Problem]] | None = None
 
     def __post_init__(self) -> None:
         if self.effect is not Effect.READ and self.prepare is None:
@@ -249,7 +266,7 @@ class Received:
 
 @dataclass(frozen=True, kw_only=True)
 class Entity:
-    """Something rows can be read from: an OData entity set."""
+    """Something rows can be read from: an OData entity set, a table, a view."""
 
     name: str
     #: Names of the key properties, in order.
@@ -278,7 +295,7 @@ class Catalog(ABC):
 
     @abstractmethod
     async def entities(self) -> Sequence[Entity]:
-        """All entity sets, sorted by name."""
+        """All of them, sorted by name."""
 
     @abstractmethod
     async def fields(self, entity: str) -> Sequence[SourceField]:
@@ -333,6 +350,9 @@ class Connector(ABC, Generic[S]):
         :raises FormGone: there is no such form (any more)
         """
         raise NotImplementedError
+
+    #: Whether it speaks HTTP: its settings are :class:`HttpSettings` then.
+    over_http: ClassVar[bool] = True
 
     #: Whether :meth:`fetch_form` works.
     has_forms: ClassVar[bool] = False

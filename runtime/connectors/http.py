@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from runtime import jsontext
-from runtime.connectors.base import ConnectorSettings, Effect
+from runtime.connectors.base import Effect, HttpSettings
 from runtime.errors import (
     BadConnection,
     IntegrationError,
@@ -89,7 +89,7 @@ class HttpClient:
     client in between costs as much processor time as everything else about a call.
     """
 
-    def __init__(self, name: str, settings: ConnectorSettings, *, auth: Auth | None = None) -> None:
+    def __init__(self, name: str, settings: HttpSettings, *, auth: Auth | None = None) -> None:
         self.name = name
         self._settings = settings
         secrets = (value for _, value in settings if isinstance(value, SecretStr))
@@ -327,7 +327,7 @@ def _transport_fault(error: Exception, effect: Effect) -> IntegrationError:
     return TimedOut("对方系统没有及时给出完整答复", "The other system gave no complete answer in time", remote=words)
 
 
-def _tls(name: str, settings: ConnectorSettings) -> ssl.SSLContext:
+def _tls(name: str, settings: HttpSettings) -> ssl.SSLContext:
     if not settings.verify_tls or not settings.ca_file:
         return httpx.create_ssl_context(verify=settings.verify_tls, trust_env=False)
     if not Path(settings.ca_file).is_file():

@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
+from runtime.connectors.b1_di_api.connector import DiApiConnector
 from runtime.connectors.b1_service_layer.connector import ServiceLayerConnector
 from runtime.connectors.base import Connector, ConnectorSettings
 from runtime.connectors.dingtalk.connector import DingTalkConnector
+from runtime.connectors.sql.connector import SqlConnector
 from runtime.errors import BadConnection
 
 __all__ = ["check_settings", "connector_kinds", "open_connector", "secret_fields"]
@@ -21,7 +23,12 @@ __all__ = ["check_settings", "connector_kinds", "open_connector", "secret_fields
 #: Installed packages add kinds of their own under this entry point group; each entry names a :class:`Connector` class.
 _GROUP = "b1_integration.connectors"
 
-_BUILT_IN: tuple[type[Connector[Any]], ...] = (ServiceLayerConnector, DingTalkConnector)
+_BUILT_IN: tuple[type[Connector[Any]], ...] = (
+    ServiceLayerConnector,
+    DiApiConnector,
+    SqlConnector,
+    DingTalkConnector,
+)
 
 _FAULTS = {
     "missing": ("缺少此项", "is missing"),

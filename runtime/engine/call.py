@@ -55,7 +55,7 @@ class CallStep:
             else:
                 result = await run.performer.read(call)
                 if action.streams:
-                    source = "/".join(part for part in (connector.name, getattr(params, "entity", "")) if part)
+                    source = "/".join(part for part in (connector.name, params.source) if part)
                     source += f"#{connector.identity}" if connector.identity else ""
                     origin = Origin(action, params, source)
                     if self._streams:

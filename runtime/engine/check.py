@@ -67,4 +67,5 @@ def _shape(action: Action) -> ActionShape:
         parameters=frozenset(fields),
         required=frozenset(name for name, field in fields.items() if field.is_required()),
         effect=action.effect.value,
+        examine=action.examine,
     )

@@ -47,9 +47,9 @@ def refuse_unchanged(earlier: Delivery, row: Any, query: str) -> None:
     :param query: which query showed the row (:attr:`~runtime.engine.context.Origin.query`)
     :raises Skipped: it still holds it; the query does not leave out what is delivered
     """
-    wrote = _write_back(earlier)
-    if wrote is not None and _created_something(earlier) and not _left(earlier, query):
-        _refuse_unchanged(wrote, row)
+    if _created_something(earlier) and not _left(earlier, query):
+        for wrote in _write_backs(earlier):
+            _refuse_unchanged(wrote, row)
 
 
 def refuse_repetition(earlier: Delivery, row: Any, query: str) -> None:
@@ -62,16 +62,16 @@ def refuse_repetition(earlier: Delivery, row: Any, query: str) -> None:
     """
     if not _created_something(earlier) or _left(earlier, query):
         return
-    wrote = _write_back(earlier)
-    if wrote is None:
+    write_backs = _write_backs(earlier)
+    if not write_backs:
         raise Skipped(
             "该单据已送达，但流程没有回写记录，无法判断是否重新提交；查询条件没有排除已送达的单据",
             "Already delivered, and the flow wrote nothing back that would show a resubmission; "
             "the query does not exclude delivered documents",
             warning=True,
         )
-    if not _comparable(wrote, row):
-        names = ", ".join(wrote)
+    if not any(_comparable(wrote, row) for wrote in write_backs):
+        names = ", ".join(dict.fromkeys(name for wrote in write_backs for name in wrote))
         raise Skipped(
             f"该单据已送达，而查询没有读取回写的字段（{names}），无法判断是否重新提交；"
             "查询条件没有排除已送达的单据，或需要读取这些字段",
@@ -79,7 +79,8 @@ def refuse_repetition(earlier: Delivery, row: Any, query: str) -> None:
             "exclude delivered documents, or it has to read these fields",
             warning=True,
         )
-    _refuse_unchanged(wrote, row)
+    for wrote in write_backs:
+        _refuse_unchanged(wrote, row)
 
 
 def _left(earlier: Delivery, query: str) -> bool:
@@ -102,8 +103,12 @@ def _refuse_unchanged(wrote: Mapping[str, Any], row: Any) -> None:
         )
 
 
-def _write_back(delivery: Delivery) -> dict[str, Any] | None:
-    """The fields that the delivery wrote into its own document, as far as can be told which of its updates did."""
+def _write_backs(delivery: Delivery) -> list[dict[str, Any]]:
+    """The fields that the delivery wrote into its own document, as far as can be told which of its updates did.
+
+    Rows of a statement name a table, their write-back an entity set of another connection: where the same key was
+    written in several places, each of them may be the document.
+    """
     updates = [
         one
         for one in delivery.effects.values()
@@ -112,14 +117,12 @@ def _write_back(delivery: Delivery) -> dict[str, Any] | None:
         and isinstance(one.request, Mapping)
         and one.request.get("values")
     ]
-    if not updates:
-        return None
-    best = max(_nearness(one, delivery) for one in updates)
-    nearest = [one for one in updates if _nearness(one, delivery) == best]
-    fields: dict[str, Any] = {}
-    for one in sorted(nearest, key=lambda one: one.started_at):
-        fields |= one.request["values"]
-    return fields
+    best = max((_nearness(one, delivery) for one in updates), default=None)
+    fields: dict[tuple[str, Any], dict[str, Any]] = {}
+    for one in sorted(updates, key=lambda one: one.started_at):
+        if _nearness(one, delivery) == best:
+            fields.setdefault((one.connection, one.request.get("entity")), {}).update(one.request["values"])
+    return list(fields.values())
 
 
 def _nearness(effect: EffectRecord, delivery: Delivery) -> tuple[bool, bool, bool]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from runtime.errors import IntegrationError
@@ -53,6 +53,8 @@ class ActionShape:
     required: frozenset[str]
     #: ``read``, ``update`` or ``create``.
     effect: str
+    #: Judges the values themselves. It gets them with settings filled in; what needs a run still holds its ``{{ … }}``.
+    examine: Callable[[AnyMapping[str, Any]], Sequence[Problem]] | None = None
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,22 @@ class StepCheck:
                 )
         for name in sorted(shape.required - step.with_.keys()):
             self._error(f"{where}.with", f"{step.call} 缺少参数“{name}”", f"{step.call} needs the parameter {name!r}")
+        if shape.examine is not None:
+            for problem in shape.examine(self._known(step.with_)):
+                self.problems.append(replace(problem, where=f"{where}.with.{problem.where}"))
         self.calls.append(Call(self._flow, where, shape.effect, keyed))
+
+    def _known(self, value: Any) -> Any:
+        """A JSON value with every text filled in that needs nothing but settings."""
+        if isinstance(value, dict):
+            return {name: self._known(item) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._known(item) for item in value]
+        try:
+            compiled = compile_value(value)
+            return compiled({"settings": self._mapping.settings}) if compiled.names <= {"settings"} else value
+        except IntegrationError:  # reported where the value itself is checked
+            return value
 
     def _map(self, spec: MapSpec, names: Names, where: str) -> None:
         self._expression(spec.from_, names, f"{where}.from")

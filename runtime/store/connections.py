@@ -33,6 +33,11 @@ class ConnectionInfo:
     #: UTC; another moment, another version.
     updated_at: datetime
 
+    @property
+    def address(self) -> str:
+        """Where the other system is: an address, or a database's URL."""
+        return str(self.settings.get("base_url") or self.settings.get("url") or "")
+
 
 class ConnectionStore:
     """Connections by name. A document is one value of ``connections.json``: ``kind``, settings, secrets.

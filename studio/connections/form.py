@@ -12,12 +12,12 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from runtime.connectors.base import ConnectorSettings
+from runtime.connectors.base import ConnectorSettings, HttpSettings
 
 __all__ = ["FormField", "assemble", "environment_name", "form_fields"]
 
 #: Settings of the common base that a first set-up seldom needs.
-_COMMON = frozenset(ConnectorSettings.model_fields) - {"base_url"}
+_COMMON = frozenset(HttpSettings.model_fields) - {"base_url"}
 
 
 @dataclass(frozen=True, kw_only=True)

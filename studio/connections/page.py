@@ -52,7 +52,7 @@ def _list(space: Workspace, stored: Iterable[ConnectionInfo]) -> None:
         {
             t("connections.name"): info.name,
             t("connections.kind"): _title(kinds[info.kind]) if info.kind in kinds else info.kind,
-            t("connections.address"): info.settings.get("base_url", ""),
+            t("connections.address"): info.address,
             t("connections.secrets"): "、".join(info.secret_names),
             t("connections.used"): "、".join(used.get(info.name, ())),
         }
@@ -127,7 +127,7 @@ def _widget(field: FormField, info: ConnectionInfo | None, token: str) -> Any:
         return st.number_input(label, value=None if value is None else int(value), step=1, **options)
     if field.kind == "number":
         return st.number_input(label, value=None if value is None else float(value), **options)
-    return st.text_input(label, value="" if value is None else str(value), **options)
+    return st.text_input(label, value=", ".join(value) if isinstance(value, list | tuple) else value or "", **options)
 
 
 def _with_stored_secrets(space: Workspace, document: dict[str, Any], info: ConnectionInfo | None) -> dict[str, Any]:

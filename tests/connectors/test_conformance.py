@@ -20,6 +20,7 @@ from runtime.connectors.base import (
     Connector,
     ConnectorSettings,
     Effect,
+    HttpSettings,
     Intent,
     Outcome,
     WireRequest,
@@ -48,6 +49,8 @@ class Sample:
     creates: Mapping[str, Mapping[str, Any]]
     #: Cookies that a login sets.
     cookies: Mapping[str, str] = field(default_factory=dict)
+    #: Settings that cannot be made up, by the address of the other system.
+    settings: Callable[[str], Mapping[str, Any]] = lambda base_url: {}
     #: Answers, by path, about approval ``i-1`` of form ``FORM`` by how it ended (None = open), where it can be asked.
     verdicts: Mapping[Outcome | None, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -66,6 +69,16 @@ SAMPLES = {
             "save_draft": {"draft": 1},
         },
     ),
+    "b1.di_api": Sample(login={"/b1dis/v1/Login": {"SessionId": "s-1"}}, cookies={"B1DISESSION": "s-1"}, creates={}),
+    "sql": Sample(
+        login={},
+        creates={},
+        settings=lambda base_url: {
+            "url": f"postgresql+psycopg://{base_url.partition('//')[2]}",
+            "user": "reader",
+            "password": SECRET,
+        },
+    ),
     "dingtalk": Sample(
         login={"/v1.0/oauth2/accessToken": {"accessToken": "t-1", "expireIn": 7200}},
         creates={
@@ -82,24 +95,31 @@ SAMPLES = {
 }
 
 
-def required_settings(model: type[ConnectorSettings], base_url: str) -> dict[str, Any]:
+def required_settings(kind: type[Connector[Any]], base_url: str) -> dict[str, Any]:
     """The least that a kind can be opened with."""
-    document: dict[str, Any] = {"base_url": base_url}
+    model = kind.settings_model
+    document = dict(SAMPLES[kind.kind].settings(base_url))
+    if kind.over_http:
+        document["base_url"] = base_url
     for name, info in model.model_fields.items():
-        if name == "base_url" or not info.is_required():
+        if name in document or not info.is_required():
             continue
-        kind = info.annotation
-        if kind is SecretStr:
+        annotation = info.annotation
+        if annotation is SecretStr:
             document[name] = SECRET
-        elif kind in (int, float):
+        elif annotation in (int, float):
             document[name] = 1
-        elif get_origin(kind) is Literal:
-            document[name] = get_args(kind)[0]
+        elif get_origin(annotation) is Literal:
+            document[name] = get_args(annotation)[0]
         else:
             document[name] = "sample"
     return document
 
 
+#: For tests of what happens on HTTP: leaves out the kinds that do not speak it.
+over_http = pytest.mark.parametrize(
+    "kind", [name for name, kind in sorted(connector_kinds().items()) if kind.over_http], indirect=True
+)
 Open = Callable[..., Connector[Any]]
 
 
@@ -114,8 +134,9 @@ async def connect(kind: type[Connector[Any]]) -> AsyncIterator[Open]:
     opened: list[Connector[Any]] = []
 
     def make(base_url: str, **settings: Any) -> Connector[Any]:
-        document = required_settings(kind.settings_model, base_url) | {"retries": 1, "rate": 1000.0, "timeout": 5.0}
-        opened.append(open_connector("probe", {"kind": kind.kind, **document, **settings}))
+        chosen = {"retries": 1, "rate": 1000.0, "timeout": 5.0} | settings
+        fitting = {name: value for name, value in chosen.items() if name in kind.settings_model.model_fields}
+        opened.append(open_connector("probe", {"kind": kind.kind, **required_settings(kind, base_url), **fitting}))
         return opened[-1]
 
     yield make
@@ -135,7 +156,9 @@ def test_settings_describe_themselves(kind: type[Connector[Any]]) -> None:
         assert info.title, name
         assert info.description, name
     assert kind.settings_model.model_config["extra"] == "forbid"
-    assert kind.settings_model.model_fields["verify_tls"].default is True
+    assert issubclass(kind.settings_model, HttpSettings) is kind.over_http
+    if kind.over_http:
+        assert kind.settings_model.model_fields["verify_tls"].default is True
 
 
 def test_secrets_are_typed_as_secrets(kind: type[Connector[Any]]) -> None:
@@ -189,26 +212,28 @@ async def test_an_unreachable_address_is_named(connect: Open, free_port: int) ->
 
 
 def test_wrong_settings_are_named_and_not_shown(kind: type[Connector[Any]]) -> None:
-    good = {"kind": kind.kind, **required_settings(kind.settings_model, "http://127.0.0.1:1")}
+    good = {"kind": kind.kind, **required_settings(kind, "http://127.0.0.1:1")}
     for name, info in kind.settings_model.model_fields.items():
         if info.is_required():
             with pytest.raises(BadConnection, match=name):
                 open_connector("probe", {key: value for key, value in good.items() if key != name})
-    for change, name in (
-        ({"base_urll": "http://127.0.0.1"}, "base_url"),
-        ({"base_url": f"nonsense-{SECRET}"}, "base_url"),
-        ({"base_url": f"https://user:{SECRET}@host"}, "base_url"),
+    place = "base_url" if kind.over_http else "url"
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({f"{place}l": "http://127.0.0.1"}, place),
+        ({place: f"nonsense-{SECRET}"}, place),
+        ({place: f"{str(good[place]).partition(':')[0]}://user:{SECRET}@host"}, place),
         ({"timeout": f"{SECRET}"}, "timeout"),
-        ({"retries": -1}, "retries"),
-        ({"ca_file": "/nowhere/ca.pem"}, "ca_file"),
-    ):
+    ]
+    if kind.over_http:
+        changes += [({"retries": -1}, "retries"), ({"ca_file": "/nowhere/ca.pem"}, "ca_file")]
+    for change, name in changes:
         with pytest.raises(BadConnection, match=name) as caught:
             open_connector("probe", good | change)
         assert SECRET not in str(caught.value)
 
 
 def test_secrets_come_from_the_environment(kind: type[Connector[Any]]) -> None:
-    good = {"kind": kind.kind, **required_settings(kind.settings_model, "http://127.0.0.1:1")}
+    good = {"kind": kind.kind, **required_settings(kind, "http://127.0.0.1:1")}
     names = [name for name in secret_fields(kind.kind) if name in good]
     for name in names:
         changed = good | {name: {"env": "PROBE_SECRET"}}
@@ -221,6 +246,7 @@ def test_secrets_come_from_the_environment(kind: type[Connector[Any]]) -> None:
             open_connector("probe", good | {name: {"enw": "PROBE_SECRET"}}, environ={})
 
 
+@over_http
 async def test_tls_is_verified_by_default(
     connect: Open, serve: Callable[..., Awaitable[Any]], certificates: Any
 ) -> None:
@@ -239,6 +265,7 @@ async def test_tls_is_verified_by_default(
         assert len(server.requests) > before
 
 
+@over_http
 async def test_repeats_are_bounded(connect: Open, serve: Callable[..., Awaitable[Any]]) -> None:
     async def fail(request: web.Request) -> web.StreamResponse:
         return web.Response(status=503, text="down")
@@ -249,6 +276,7 @@ async def test_repeats_are_bounded(connect: Open, serve: Callable[..., Awaitable
     assert len(server.requests) == 2
 
 
+@over_http
 @pytest.mark.parametrize("fault", ["reset", "html", "truncated", "error500"])
 async def test_a_create_without_a_usable_answer_is_unknown_and_sent_once(
     connect: Open, kind: type[Connector[Any]], serve: Callable[..., Awaitable[Any]], fault: str

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from pydantic import Field, SecretStr
 
-from runtime.connectors.base import ConnectorSettings, Effect
+from runtime.connectors.base import Effect, HttpSettings
 from runtime.connectors.http import HttpClient, read_json
 from runtime.errors import (
     BadConnection,
@@ -26,7 +26,7 @@ from runtime.errors import (
 )
 
 
-class PlainSettings(ConnectorSettings):
+class PlainSettings(HttpSettings):
     password: SecretStr = Field(SecretStr("open-sesame"), title="密码", description="Password")
 
 

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from runtime.connectors import registry
-from runtime.connectors.base import Action, Connector, ConnectorSettings, TestReport
+from runtime.connectors.base import Action, Connector, HttpSettings, TestReport
 from runtime.connectors.registry import check_settings, connector_kinds, open_connector, secret_fields
 from runtime.errors import BadConnection
 
 
-class OtherConnector(Connector[ConnectorSettings]):
+class OtherConnector(Connector[HttpSettings]):
     """A connector as an installed package would bring it."""
 
     kind = "other"
     title_zh = "其他"
     title_en = "Other"
-    settings_model = ConnectorSettings
+    settings_model = HttpSettings
 
     def define_actions(self) -> Sequence[Action]:
         return ()

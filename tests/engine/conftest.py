@@ -14,9 +14,9 @@ from runtime.connectors.base import (
     Action,
     ActionParams,
     Connector,
-    ConnectorSettings,
     Effect,
     Finding,
+    HttpSettings,
     Intent,
     Reconciliation,
     TestReport,
@@ -104,13 +104,13 @@ class World:
         return {"erp-1": Erp(self, "erp-1"), "oa-1": Oa(self, "oa-1"), "erp-2": Erp(self, "erp-2")}
 
 
-class Fake(Connector[ConnectorSettings]):
-    settings_model = ConnectorSettings
+class Fake(Connector[HttpSettings]):
+    settings_model = HttpSettings
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.closed = False
-        super().__init__(name, ConnectorSettings(base_url="http://127.0.0.1"))
+        super().__init__(name, HttpSettings(base_url="http://127.0.0.1"))
 
     async def test(self) -> TestReport:
         self.world.calls.append(f"{self.name}.test")

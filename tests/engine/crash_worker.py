@@ -20,9 +20,9 @@ from runtime.connectors.base import (
     Action,
     ActionParams,
     Connector,
-    ConnectorSettings,
     Effect,
     Finding,
+    HttpSettings,
     Intent,
     Reconciliation,
     TestReport,
@@ -56,12 +56,12 @@ class Params(ActionParams):
     instance: str = ""
 
 
-class Files(Connector[ConnectorSettings]):
+class Files(Connector[HttpSettings]):
     """Drafts and approvals are files: they outlive the process, as the other systems do."""
 
     kind = "test.files"
     title_zh = title_en = "files"
-    settings_model = ConnectorSettings
+    settings_model = HttpSettings
 
     def define_actions(self) -> list[Action]:
         def action(name: str, effect: Effect, run: Any, **more: Any) -> Action:
@@ -115,7 +115,7 @@ class Pool:
         yield self
 
     async def get(self, name: str) -> Connector[Any]:
-        return Files(name, ConnectorSettings(base_url="http://127.0.0.1"))
+        return Files(name, HttpSettings(base_url="http://127.0.0.1"))
 
 
 class Watched(Database):

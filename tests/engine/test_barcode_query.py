@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Action, ActionParams, Connector, ConnectorSettings, Effect, TestReport, rows
+from runtime.connectors.base import Action, ActionParams, Connector, Effect, HttpSettings, TestReport, rows
 from runtime.engine.engine import Engine
 from runtime.engine.request import RunRequest
 from runtime.errors import BadMapping, RemoteRefused
@@ -25,12 +25,12 @@ class Statement(ActionParams):
     statement: str
 
 
-class Database(Connector[ConnectorSettings]):
+class Database(Connector[HttpSettings]):
     """Answers every statement, but refuses those that name a table ``NONE``."""
 
     kind = "test.db"
     title_zh = title_en = "Test"
-    settings_model = ConnectorSettings
+    settings_model = HttpSettings
 
     def define_actions(self) -> list[Action]:
         return [
@@ -57,7 +57,7 @@ class Database(Connector[ConnectorSettings]):
 
 class Pool:
     async def get(self, name: str) -> Connector[Any]:
-        return Database(name, ConnectorSettings(base_url="http://127.0.0.1"))
+        return Database(name, HttpSettings(base_url="http://127.0.0.1"))
 
     @asynccontextmanager
     async def lease(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -238,4 +239,15 @@ def test_only_the_write_back_into_the_document_itself_counts() -> None:
 def test_a_source_of_one_connection_may_be_marked_through_another() -> None:
     delivery = earlier({"connection": "sl", "entity": "Drafts", "key": "5", "values": {"U_Mark": "Y"}})
     assert refused(delivery, {"U_Mark": "Y"})
+    assert not refused(delivery, {"U_Mark": "N"})
+
+
+def test_where_the_same_key_was_written_in_several_places_each_may_be_the_document() -> None:
+    delivery = earlier(
+        {"connection": "sl", "entity": "Drafts", "key": "5", "values": {"U_Mark": "Y"}},
+        {"connection": "mes", "entity": "orders", "key": "5", "values": {"U_Mark": "sent"}},
+    )
+    delivery = replace(delivery, source="db/ODRF")
+    assert refused(delivery, {"U_Mark": "Y"})
+    assert refused(delivery, {"U_Mark": "sent"})
     assert not refused(delivery, {"U_Mark": "N"})

@@ -7,12 +7,12 @@ from typing import Literal
 import pytest
 from pydantic import Field, SecretStr
 
-from runtime.connectors.base import ConnectorSettings
+from runtime.connectors.base import HttpSettings
 from runtime.connectors.registry import connector_kinds
 from studio.connections.form import assemble, environment_name, form_fields
 
 
-class Settings(ConnectorSettings):
+class Settings(HttpSettings):
     version: Literal["v1", "v2"] = Field("v1", title="版本", description="Version")
     company: str = Field(title="帐套", description="Company")
     password: SecretStr = Field(title="密码", description="Password")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from runtime.connectors.b1_service_layer.odata import Key
 from runtime.connectors.base import ActionParams
+from runtime.connectors.statements.params import LineStatements, Parameters, different_names, source_table
 
 __all__ = ["ActionCall", "Attachment", "Count", "Create", "Decide", "Find", "Get", "Query", "SaveDraft", "Update"]
 
@@ -24,15 +25,45 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
 class Query(ActionParams):
-    """Rows of an entity set, streamed in the order of the key, or in ``orderby`` where that is given."""
+    """Rows, streamed: of an entity set (``entity``), or of a statement (``statement``) over the SQLQueries.
 
-    entity: EntityName
+    Rows of an entity set come in the order of the key, or in ``orderby`` where that is given; those of a statement in
+    the order of ``key``, each with the lines that further statements yield.
+    """
+
+    entity: EntityName | None = None
     select: Names = ()
     filter: str | None = None
     orderby: str | None = None
     page_size: int = Field(20, ge=1)
     top: int | None = Field(None, ge=0)
     expand: str | None = None
+    statement: str | None = Field(None, min_length=1)
+    #: Column of the statement that tells one document from another.
+    key: str = Field("DocEntry", min_length=1)
+    lines: LineStatements = ()
+    parameters: Parameters = Field(default_factory=dict)
+
+    _different = field_validator("lines")(different_names)
+
+    @model_validator(mode="after")
+    def _entity_or_statement(self) -> Query:
+        if (self.entity is None) == (self.statement is None):
+            raise ValueError("give either entity (OData) or statement (SQL) | entity 与 statement 必须且只能给一个")
+        foreign = _OF_STATEMENT if self.statement is None else _OF_ENTITY
+        if wrong := sorted(self.model_fields_set & foreign):
+            way = "entity" if self.statement is None else "statement"
+            raise ValueError(f"{', '.join(wrong)} cannot stand beside {way} | {way} 不能与 {'、'.join(wrong)} 同用")
+        return self
+
+    @property
+    def source(self) -> str:
+        """The entity set, or the statement's main table in capitals."""
+        return self.entity if self.entity is not None else source_table(self.statement or "")
+
+
+_OF_ENTITY = frozenset({"select", "filter", "orderby", "expand"})
+_OF_STATEMENT = frozenset({"key", "lines", "parameters"})
 
 
 class Find(ActionParams):

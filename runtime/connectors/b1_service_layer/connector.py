@@ -10,6 +10,7 @@ from runtime.connectors.b1_service_layer.approvals import Approvals
 from runtime.connectors.b1_service_layer.attachments import Attachments
 from runtime.connectors.b1_service_layer.catalog import B1Catalog
 from runtime.connectors.b1_service_layer.client import ServiceLayer
+from runtime.connectors.b1_service_layer.examining import examine
 from runtime.connectors.b1_service_layer.reading import Reading
 from runtime.connectors.b1_service_layer.settings import B1Settings
 from runtime.connectors.b1_service_layer.trial import try_connection
@@ -74,6 +75,7 @@ class ServiceLayerConnector(Connector[B1Settings]):
                 run=read.query,
                 streams=True,
                 reread=read.reread,
+                examine=examine,
             ),
             Action(
                 name="find", effect=Effect.READ, params=params.Find, zh="查找一条记录", en="find a row", run=read.find

@@ -14,6 +14,9 @@ from runtime.connectors.b1_service_layer.client import ServiceLayer
 from runtime.connectors.b1_service_layer.known_sets import KeyField
 from runtime.connectors.b1_service_layer.odata import Key, conjunction, key_path, literal
 from runtime.connectors.b1_service_layer.paging import PageReader, Selection
+from runtime.connectors.b1_service_layer.sql_queries import Definitions
+from runtime.connectors.statements.dialects import DIALECTS
+from runtime.connectors.statements.joining import Joined, prepare
 from runtime.errors import NotFound, RemoteFault, ValueRefused
 
 __all__ = ["Reading"]
@@ -25,16 +28,20 @@ class Reading:
     def __init__(self, client: ServiceLayer, catalog: B1Catalog) -> None:
         self._client = client
         self._catalog = catalog
+        self._definitions = Definitions(client)
 
     async def query(self, params: Query) -> AsyncIterator[dict[str, Any]]:
         """The rows, page after page, in constant memory."""
-        key = await self._catalog.key(params.entity)
+        if params.statement is not None:
+            return self._joined(params, params.statement).rows()
+        entity = params.entity or ""
+        key = await self._catalog.key(entity)
         orderby = params.orderby
         by_key = len(key) == 1 and not orderby
         if not by_key and not orderby and key:
             orderby = ",".join(part.name for part in key)
         selection = Selection(
-            entity=params.entity,
+            entity=entity,
             select=params.select,
             filter=params.filter,
             orderby=orderby,
@@ -49,16 +56,19 @@ class Reading:
 
         :raises RemoteFault: the row does not carry its key
         """
-        names = await self.key_names(params.entity)
+        if params.statement is not None:
+            return await self._joined(params, params.statement).again(row)
+        entity = params.entity or ""
+        names = await self.key_names(entity)
         if not names or any(name not in row for name in names):
             raise RemoteFault(
                 "记录中缺少主键，无法再次读取",
                 "The row lacks its key and cannot be read again",
-                where=f"{self._client.name} {params.entity}",
+                where=f"{self._client.name} {entity}",
             )
-        same = await self.key_condition(params.entity, {name: row[name] for name in names})
+        same = await self.key_condition(entity, {name: row[name] for name in names})
         condition = conjunction(params.filter, same)
-        found = await self.matching(params.entity, condition, select=params.select, limit=1)
+        found = await self.matching(entity, condition, select=params.select, limit=1)
         return found[0] if found else None
 
     async def find(self, params: Find) -> dict[str, Any] | None:
@@ -125,6 +135,10 @@ class Reading:
     async def key_names(self, entity: str) -> tuple[str, ...]:
         """Names of the key properties; empty if unknown."""
         return tuple(part.name for part in await self._catalog.key(entity))
+
+    def _joined(self, params: Query, statement: str) -> Joined:
+        query = prepare(statement, params, DIALECTS["service_layer"], self._client.name)
+        return Joined(query, self._definitions)
 
     async def _typed(self, entity: str, key: Key) -> Key:
         where = f"{self._client.name} {entity}"

@@ -17,7 +17,7 @@ import httpx
 from runtime.connectors.http import Request
 from runtime.errors import IntegrationError, RemoteFault, RetryLater, TimedOut, Unreachable
 
-__all__ = ["Login", "LoginOnly", "Session", "cookies_of"]
+__all__ = ["Login", "LoginOnly", "Session", "cookies_of", "unauthorized"]
 
 #: Seconds for which a refused login is not tried again: B1 locks users after a few wrong passwords.
 REFUSED_PAUSE = 60.0
@@ -62,6 +62,11 @@ class LoginOnly:
         yield request
 
 
+def unauthorized(response: httpx.Response) -> bool:
+    """Whether an answer has status 401."""
+    return response.status_code == httpx.codes.UNAUTHORIZED
+
+
 class Session:
     """Gives every request the session; logs in first where there is none, and once more where it is dead.
 
@@ -69,20 +74,26 @@ class Session:
     is safe to repeat.
     """
 
-    def __init__(self, log_in: Callable[[], Awaitable[Login]]) -> None:
-        """:param log_in: performs one login; raises our errors"""
+    def __init__(
+        self, log_in: Callable[[], Awaitable[Login]], *, is_dead: Callable[[httpx.Response], bool] = unauthorized
+    ) -> None:
+        """
+        :param log_in: performs one login; raises our errors
+        :param is_dead: whether an answer says that the session is no longer good
+        """
         self._log_in = log_in
+        self._is_dead = is_dead
         self._lock = asyncio.Lock()
         self._login: Login | None = None
         self._failure: IntegrationError | None = None
         self._paused_until = 0.0
 
     async def auth_flow(self, request: Request) -> AsyncGenerator[Request, httpx.Response]:
-        """Send with the session; on 401 renew it and send once more."""
+        """Send with the session; where it is dead renew it and send once more."""
         login = self._login or await self.renew(None)
         _carry(request, login.cookies)
         response = yield request
-        if response.status_code == httpx.codes.UNAUTHORIZED:
+        if self._is_dead(response):
             _carry(request, (await self.renew(login)).cookies)
             yield request
 

@@ -7,12 +7,12 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from runtime.connectors.base import Address, ConnectorSettings
+from runtime.connectors.base import Address, HttpSettings
 
 __all__ = ["B1Settings"]
 
 
-class B1Settings(ConnectorSettings):
+class B1Settings(HttpSettings):
     """One company of one SAP Business One installation, and the user that works in it."""
 
     base_url: Address = Field(

@@ -8,12 +8,12 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from runtime.connectors.base import Address, ConnectorSettings
+from runtime.connectors.base import Address, HttpSettings
 
 __all__ = ["DingTalkSettings"]
 
 
-class DingTalkSettings(ConnectorSettings):
+class DingTalkSettings(HttpSettings):
     """One internal application of one DingTalk company.
 
     Callback secrets (``aes_key``, ``token``) may stay empty for a connection that receives no events, or receives them

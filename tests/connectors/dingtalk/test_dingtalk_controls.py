@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Action, ActionParams, Connector, ConnectorSettings, Effect, TestReport
+from runtime.connectors.base import Action, ActionParams, Connector, Effect, HttpSettings, TestReport
 from runtime.connectors.dingtalk.actions import FindUser, UploadAttachment
 from runtime.connectors.dingtalk.connector import DingTalkConnector
 from runtime.connectors.files import File
@@ -190,12 +190,12 @@ async def test_options_are_known_by_label_and_by_key(link: Link) -> None:
         assert (written["单选框"], written["多选框"]) == (sent, '["质检","财务"]')
 
 
-class Erp(Connector[ConnectorSettings]):
+class Erp(Connector[HttpSettings]):
     """Has one record with one file, and counts how often the file's content is asked for."""
 
     kind = "test.erp"
     title_zh = title_en = "ERP"
-    settings_model = ConnectorSettings
+    settings_model = HttpSettings
     fetched = 0
 
     def define_actions(self) -> list[Action]:
@@ -217,7 +217,7 @@ class Erp(Connector[ConnectorSettings]):
 
 
 async def test_a_preview_uploads_nothing_and_shows_the_attachment(link: Link) -> None:
-    oa, erp = link(), Erp("erp", ConnectorSettings(base_url="http://127.0.0.1"))
+    oa, erp = link(), Erp("erp", HttpSettings(base_url="http://127.0.0.1"))
     controls = [
         control.model_dump() for control in (await oa.fetch_form(demo.ALL_PROCESS_CODE)).controls
         if control.label in ("单行输入框", "附件")

@@ -1,0 +1,1 @@
+"""Any database that SQLAlchemy has a driver for: read with statements, never written."""

@@ -1,0 +1,81 @@
+"""Settings of a database connection."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from runtime.connectors.base import ConnectorSettings
+from runtime.connectors.statements.dialects import DIALECTS, SqlDialect
+
+__all__ = ["Procedures", "SqlSettings"]
+
+#: SQLAlchemy's name of a database → ours.
+_DIALECTS = {
+    "hana": "hana",
+    "mssql": "tsql",
+    "postgresql": "postgres",
+    "mariadb": "mysql",
+    "mysql": "mysql",
+    "sqlite": "sqlite",
+}
+
+
+def _names(value: Any) -> Any:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value or ()
+
+
+#: Names, as a list or separated by commas.
+Procedures = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class SqlSettings(ConnectorSettings):
+    """One database and the user that reads from it. The password stands apart, so that the URL can be shown."""
+
+    url: str = Field(
+        title="数据库地址",
+        description="SQLAlchemy URL without user and password: hana+hdbcli://host:30015, mssql+pymssql://host/COMPANY, "
+        "postgresql+psycopg://host/db, mariadb+pymysql://host/db, sqlite:////folder/file.db",
+    )
+    user: str = Field("", title="用户", description="Database user; one that may only read is best")
+    password: SecretStr = Field(SecretStr(""), title="密码", description="Password of that user")
+    db_schema: str = Field(
+        "",
+        title="模式（Schema）",
+        description="Schema whose tables are meant (HANA: the company); empty = the user's own",
+    )
+    procedures: Procedures = Field(
+        (),
+        title="允许调用的存储过程",
+        description="Names of procedures that CALL may name, separated by commas; none = no CALL",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _of_a_known_database(cls, value: str) -> str:
+        try:
+            url = make_url(value.strip())
+        except (ArgumentError, ValueError):
+            url = None
+        if url is None or url.get_backend_name() not in _DIALECTS:
+            raise ValueError(f"a URL begins with one of {', '.join(f'{name}://' for name in _DIALECTS)}")
+        if url.password is not None or url.username is not None:
+            raise ValueError("user and password have settings of their own and may not stand in the URL")
+        if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+            raise ValueError("a SQLite URL names a file: sqlite:////folder/file.db")
+        return value.strip()
+
+    @property
+    def dialect(self) -> SqlDialect:
+        """How this database writes SQL."""
+        return DIALECTS[_DIALECTS[make_url(self.url).get_backend_name()]]
+
+    @property
+    def location(self) -> URL:
+        """The URL with user and password."""
+        url = make_url(self.url)
+        secret = self.password.get_secret_value()
+        return url.set(username=self.user or None, password=secret or None)
