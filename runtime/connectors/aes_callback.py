@@ -13,16 +13,33 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
+from typing import Annotated
 
 from Crypto.Cipher import AES
 from Crypto.Cipher._mode_cbc import CbcMode
+from pydantic import AfterValidator, SecretStr
 
 from runtime.errors import CallbackRejected
 
-__all__ = ["AesCallback"]
+__all__ = ["AesCallback", "AesKey"]
 
 _BLOCK = 32
 _PREFIX = 16
+
+
+def _has_32_bytes(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    try:
+        valid = not text or (len(text) == 43 and len(base64.b64decode(text + "=", validate=True)) == _BLOCK)
+    except (binascii.Error, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError("an aes_key has 43 letters and digits (base64 of 32 bytes)")
+    return value
+
+
+#: The key of a callback address as a setting; empty where none is kept.
+AesKey = Annotated[SecretStr, AfterValidator(_has_32_bytes)]
 
 
 class AesCallback:

@@ -31,7 +31,7 @@ from runtime.errors import (
     ValueRefused,
 )
 
-__all__ = ["Auth", "HttpClient", "Request", "read_json"]
+__all__ = ["Auth", "HttpClient", "Request", "json_object", "read_json"]
 
 #: Raises the error that an answer stands for, or returns.
 Check = Callable[[httpx.Response], None]
@@ -290,6 +290,15 @@ def read_json(response: httpx.Response) -> Any:
             code=str(response.status_code),
             remote=response.text[:200],
         ) from error
+
+
+def json_object(response: httpx.Response) -> dict[str, Any]:
+    """The answer's JSON object, empty when it is something else (an HTML page, a truncated body)."""
+    try:
+        answer = jsontext.loads(response.content)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 async def _read(answer: aiohttp.ClientResponse, most: int) -> bytes:

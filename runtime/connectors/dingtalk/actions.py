@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from runtime.connectors.base import ActionParams
-from runtime.connectors.files import File
+from runtime.connectors.parameters import AnyUser, Files, FormValues, Mobile, UserId, UserIds, blank_is_none, listed
 
 __all__ = [
     "ApproverGroup",
@@ -25,47 +23,8 @@ __all__ = [
 ]
 
 
-def _identifier(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        value = value.get("user_id")
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _listed(value: Any) -> Any:
-    return () if value in (None, "") else (value,) if isinstance(value, str | int) else value
-
-
-def _form_values(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ValueError("the values of a form are named values, as a map step yields them")
-    return value
-
-
 def _group(value: Any) -> Any:
     return {"userIds": [value], "actionType": "NONE"} if isinstance(value, str | int) else value
-
-
-def _blank_is_none(value: Any) -> Any:
-    return None if value == "" else value
-
-
-def _mobile(value: Any) -> Any:
-    """A number as people write it: without spaces and hyphens, and without the country's +86."""
-    text = re.sub(r"[\s-]", "", str(_identifier(value))) if isinstance(value, str | int) else value
-    return re.sub(r"^(\+|00)86(?=1\d{10}$)", "", text) if isinstance(text, str) else text
-
-
-def _files(value: Any) -> tuple[File, ...]:
-    listed = value if isinstance(value, list | tuple) else [] if value in (None, "") else [value]
-    if not all(isinstance(item, File) for item in listed):
-        raise ValueError("files come from an action that reads attachments, in the same run")
-    return tuple(listed)
-
-
-#: A user id of the company; numbers are taken as text, and of what ``find_user`` yields the id.
-UserId = Annotated[str, BeforeValidator(_identifier), Field(min_length=1)]
-#: A mapped form, kept as the object it is: it carries its controls.
-FormValues = Annotated[Mapping[str, Any], PlainValidator(_form_values)]
 
 
 class ApproverGroup(BaseModel):
@@ -83,17 +42,15 @@ class CreateApproval(ActionParams):
     form: str = Field(min_length=1, description="Process code of the form (PROC-…)")
     values: FormValues = Field(description="The filled form: the result of a map step, or label → value")
     originator: UserId = Field(description="User id of the applicant; must be employed")
-    department: Annotated[int | None, BeforeValidator(_blank_is_none)] = Field(
+    department: Annotated[int | None, BeforeValidator(blank_is_none)] = Field(
         None, description="Department id of the applicant, -1 = root; needed unless approvers are given"
     )
     approvers: Annotated[
-        tuple[Annotated[ApproverGroup, BeforeValidator(_group)], ...], BeforeValidator(_listed), Field(max_length=20)
+        tuple[Annotated[ApproverGroup, BeforeValidator(_group)], ...], BeforeValidator(listed), Field(max_length=20)
     ] = Field((), description="Approvers in order, in place of the designed flow")
-    cc: Annotated[tuple[UserId, ...], BeforeValidator(_listed), Field(max_length=50)] = Field(
-        (), description="Who gets a copy"
-    )
+    cc: Annotated[UserIds, Field(max_length=50)] = Field((), description="Who gets a copy")
     cc_position: Literal["START", "FINISH", "START_FINISH"] = Field("FINISH", description="When copies are sent")
-    chosen: dict[str, Annotated[tuple[UserId, ...], BeforeValidator(_listed)]] = Field(
+    chosen: dict[str, UserIds] = Field(
         default_factory=dict, description="Approvers of self-chosen nodes: actioner key → user ids"
     )
     key_field: str = Field(
@@ -113,10 +70,10 @@ class ListApprovals(ActionParams):
     form: str = Field(min_length=1, description="Process code of the form")
     start: datetime = Field(description="Started at or after; a time without a zone is UTC")
     end: datetime | None = Field(None, description="Started at or before; None = now")
-    statuses: Annotated[tuple[Literal["RUNNING", "TERMINATED", "COMPLETED"], ...], BeforeValidator(_listed)] = Field(
+    statuses: Annotated[tuple[Literal["RUNNING", "TERMINATED", "COMPLETED"], ...], BeforeValidator(listed)] = Field(
         (), description="Only these states; empty = all"
     )
-    originators: Annotated[tuple[UserId, ...], BeforeValidator(_listed), Field(max_length=10)] = Field(
+    originators: Annotated[UserIds, Field(max_length=10)] = Field(
         (), description="Only approvals of these users; empty = everybody's"
     )
 
@@ -124,8 +81,8 @@ class ListApprovals(ActionParams):
 class FindUser(ActionParams):
     """DingTalk open platform, 根据手机号查询用户 and 查询用户详情: give one of the two."""
 
-    mobile: Annotated[str, BeforeValidator(_mobile)] = Field("", description="Mobile number, as B1 holds it")
-    user: Annotated[str, BeforeValidator(_identifier)] = Field("", description="User id")
+    mobile: Mobile = Field("", description="Mobile number, as B1 holds it")
+    user: AnyUser = Field("", description="User id")
 
     @model_validator(mode="after")
     def _one_of_them(self) -> FindUser:
@@ -138,7 +95,7 @@ class FindDepartment(ActionParams):
     """DingTalk open platform, 获取部门详情 and 获取部门列表: give one of the two."""
 
     name: str = Field("", description="Name of the department; it must be the only one")
-    department: Annotated[int | None, BeforeValidator(_blank_is_none)] = Field(
+    department: Annotated[int | None, BeforeValidator(blank_is_none)] = Field(
         None, description="Department id, -1 = the company itself"
     )
 
@@ -152,9 +109,7 @@ class FindDepartment(ActionParams):
 class UploadAttachment(ActionParams):
     """DingTalk open platform, 获取审批钉盘空间信息, 获取文件上传信息, 提交文件."""
 
-    files: Annotated[tuple[File, ...], PlainValidator(_files)] = Field(
-        description="Files, as the action attachment of B1 yields them"
-    )
+    files: Files = Field(description="Files, as the action attachment of B1 yields them")
     user: UserId = Field(description="User id of the applicant, in whose approval space they are stored")
 
 
@@ -163,7 +118,7 @@ class TerminateApproval(ActionParams):
 
     instance_id: str = Field(min_length=1, description="Instance id")
     remark: str = Field("", max_length=1024, description="Why")
-    operator: Annotated[UserId | None, BeforeValidator(_blank_is_none)] = Field(
+    operator: Annotated[UserId | None, BeforeValidator(blank_is_none)] = Field(
         None, description="The originator who withdraws; None = the system does"
     )
 

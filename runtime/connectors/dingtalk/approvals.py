@@ -6,21 +6,16 @@ every known one is read.
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import Any
 
-from runtime import jsontext
 from runtime.connectors.base import Outcome
+from runtime.connectors.compare import all_same, parsed, same_rows, same_value, text_of
 
 __all__ = ["read_approval", "read_time", "same_approval"]
 
 _DECISIONS = ("AGREE", "REFUSE")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 
 def read_approval(instance_id: str, detail: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +96,7 @@ def _read_values(detail: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, l
         if rows is not None:
             tables[label] = rows
         elif not is_table:
-            values[label] = _text(value)
+            values[label] = text_of(value)
     return values, tables
 
 
@@ -112,7 +107,7 @@ def _read_rows(value: Any, *, loose: bool) -> list[dict[str, Any]] | None:
     rowNumber}]``, ``[{details: [{name, value}]}]``, and, only where the control is known to be a table (``loose``),
     ``[{label: value}]`` and an empty list.
     """
-    value = _parsed(value)
+    value = parsed(value)
     if isinstance(value, Mapping):
         value = next((value[key] for key in ("rows", "list", "data") if isinstance(value.get(key), list)), None)
     if not isinstance(value, list) or (not value and not loose):
@@ -121,13 +116,13 @@ def _read_rows(value: Any, *, loose: bool) -> list[dict[str, Any]] | None:
         value = [value]  # the cells of a single row
     rows = []
     for row in value:
-        cells = _parsed(row)
+        cells = parsed(row)
         if isinstance(cells, Mapping):
             nested = next((cells[key] for key in ("rowValue", "details", "cells") if key in cells), None)
             if nested is None and loose:
                 rows.append({str(label): _cell(cell) for label, cell in cells.items() if label != "rowNumber"})
                 continue
-            cells = _parsed(nested)
+            cells = parsed(nested)
         if not isinstance(cells, list) or not all(isinstance(cell, Mapping) for cell in cells):
             return None
         rows.append(
@@ -142,7 +137,7 @@ def _read_rows(value: Any, *, loose: bool) -> list[dict[str, Any]] | None:
 
 
 def _cell(value: Any) -> Any:
-    return value if isinstance(value, list | dict) else _text(value)
+    return value if isinstance(value, list | dict) else text_of(value)
 
 
 def same_approval(submitted: Sequence[Mapping[str, str]], returned: Mapping[str, Any], *, key: str = "") -> bool | None:
@@ -157,75 +152,16 @@ def same_approval(submitted: Sequence[Mapping[str, str]], returned: Mapping[str,
         wanted = next((component["value"] for component in submitted if component["name"] == key), "").strip()
         found = str(returned["values"].get(key) or "").strip()
         if wanted and found:
-            return True if wanted == found else False if _same(wanted, found) is False else None
+            return True if wanted == found else False if same_value(wanted, found) is False else None
         return None
-    verdicts = []
-    for component in submitted:
-        name, value = component["name"], component["value"]
-        rows = _read_rows(value, loose=False)
-        if rows is not None:
-            verdicts.append(_same_rows(rows, returned["tables"].get(name)))
-        else:
-            verdicts.append(_same(value, returned["values"].get(name)))
-    if False in verdicts:
-        return False
-    return True if True in verdicts else None
+    return all_same(_same_component(component["name"], component["value"], returned) for component in submitted)
 
 
-def _same_rows(submitted: list[dict[str, Any]], returned: list[dict[str, Any]] | None) -> bool | None:
-    if returned is None:
-        return None
-    if len(submitted) != len(returned):
-        return False
-    verdicts = [
-        _same(str(value), there.get(label))
-        for here, there in zip(submitted, returned, strict=True)
-        for label, value in here.items()
-    ]
-    if False in verdicts:
-        return False
-    return True if True in verdicts else None
-
-
-def _same(submitted: str, returned: Any) -> bool | None:
-    """Equal, different, or None: values of different kinds may be two ways of writing the same thing."""
-    if returned in (None, ""):
-        return None
-    here, there = _kind(submitted), _kind(returned)
-    if here == there:
-        return True
-    return False if type(here) is type(there) and not isinstance(here, list | dict) else None
-
-
-def _kind(value: Any) -> Any:
-    """A value in comparable form: list or object, date, decimal, or text without markup and spacing differences."""
-    value = _parsed(value)
-    if isinstance(value, list | dict):
-        return value
-    text = " ".join(html.unescape(_text(value)).split())
-    try:
-        if _DATE.match(text):
-            return date.fromisoformat(text[:10])
-        return Decimal(text) if _NUMBER.fullmatch(text) else text
-    except ValueError:
-        return text
-
-
-def _parsed(value: Any) -> Any:
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        try:
-            return jsontext.loads(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    return jsontext.dumps(value).decode()
+def _same_component(name: str, value: str, returned: Mapping[str, Any]) -> bool | None:
+    rows = _read_rows(value, loose=False)
+    if rows is not None:
+        return same_rows(rows, returned["tables"].get(name))
+    return same_value(value, returned["values"].get(name))
 
 
 def _word(record: Mapping[str, Any], name: str) -> str:

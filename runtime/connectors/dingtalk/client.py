@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -13,10 +11,10 @@ from typing import Any
 import httpx
 from aiohttp import ClientWebSocketResponse
 
-from runtime import jsontext
 from runtime.connectors.base import Effect
 from runtime.connectors.dingtalk.settings import DingTalkSettings
-from runtime.connectors.http import HttpClient
+from runtime.connectors.http import HttpClient, json_object
+from runtime.connectors.token import AccessToken, TokenRefused
 from runtime.errors import (
     BadConnection,
     FormGone,
@@ -32,20 +30,14 @@ from runtime.errors import (
 __all__ = ["DingTalkClient"]
 
 _TOKEN_HEADER = "x-acs-dingtalk-access-token"  # noqa: S105 - the header's name
-#: A token is renewed this many seconds before it expires.
-_EARLY = 300.0
 #: The platform asks for pauses of 1, 2, 4 … seconds.
 _PAUSE = 1.0
 #: Seconds between two signs of life on an event stream, as in DingTalk's own SDK.
 _PING_EVERY = 60.0
 
 
-class _TokenRefused(LoginRefused):
-    """The token is unknown or has expired: the request was not processed."""
-
-
 _Meaning = tuple[type[IntegrationError], str, str]
-_TOKEN: _Meaning = (_TokenRefused, "钉钉不接受访问令牌", "DingTalk does not accept the access token")
+_TOKEN: _Meaning = (TokenRefused, "钉钉不接受访问令牌", "DingTalk does not accept the access token")
 _LOGIN: _Meaning = (LoginRefused, "AppKey 或 AppSecret 不正确", "AppKey or AppSecret is wrong")
 _LIMIT: _Meaning = (Throttled, "钉钉限制了调用频率", "DingTalk limits the call rate")
 _FAULT: _Meaning = (RemoteFault, "钉钉内部出错", "DingTalk failed on its side")
@@ -96,9 +88,7 @@ class DingTalkClient:
         self.name = name
         self._settings = settings
         self._http = HttpClient(name, settings)
-        self._fetching: asyncio.Task[str] | None = None
-        self._token = ""
-        self._expires = 0.0
+        self._token = AccessToken(self._fetch_token)
 
     def url(self, path: str) -> str:
         """The absolute address of a documented path (``/v1.0/…``)."""
@@ -134,15 +124,9 @@ class DingTalkClient:
                 headers=None if legacy else {_TOKEN_HEADER: token},
                 check=partial(_check, effect=effect, expect=expect),
             )
-            return _object(response)
+            return json_object(response)
 
-        token = await self.token()
-        try:
-            return await attempt(token)
-        except _TokenRefused:
-            if self._token == token:
-                self._token = ""
-            return await attempt(await self.token())
+        return await self._token.using(attempt)
 
     async def put(self, url: str, content: bytes, headers: Mapping[str, str]) -> None:
         """Store the content of a file where DingTalk said that it wants it, with the signed headers that it gave.
@@ -158,18 +142,7 @@ class DingTalkClient:
 
         :raises LoginRefused: unknown AppKey or wrong AppSecret
         """
-        if self._token and time.monotonic() < self._expires:
-            return self._token
-        if self._fetching is None or self._fetching.done():
-            self._fetching = asyncio.create_task(self._renew())
-            # a failure that nobody waits for any more is no news
-            self._fetching.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return await asyncio.shield(self._fetching)
-
-    async def _renew(self) -> str:
-        self._token, lifetime = await self._fetch_token()
-        self._expires = time.monotonic() + max(lifetime - _EARLY, lifetime / 2)
-        return self._token
+        return await self._token.get()
 
     async def _fetch_token(self) -> tuple[str, float]:
         settings = self._settings
@@ -188,7 +161,7 @@ class DingTalkClient:
                 body={"appKey": settings.app_key, "appSecret": secret},
                 check=_check_token,
             )
-        answer = _object(response)
+        answer = json_object(response)
         return _token_in(answer), _seconds(answer.get("expireIn") or answer.get("expires_in"))
 
     async def open_gateway(self) -> tuple[str, str]:
@@ -210,7 +183,7 @@ class DingTalkClient:
             },
             check=_check_gateway,
         )
-        answer = _object(response)
+        answer = json_object(response)
         endpoint = str(answer["endpoint"])
         # a ticket is as good as the secret for its short life: it does not travel in the open where the secret did not
         if not endpoint.startswith("wss://") and settings.base_url.startswith("https://"):
@@ -224,9 +197,7 @@ class DingTalkClient:
 
     async def aclose(self) -> None:
         """Close the connections; tokens simply expire."""
-        if self._fetching is not None:
-            self._fetching.cancel()
-            await asyncio.wait([self._fetching])
+        await self._token.aclose()
         await self._http.aclose()
 
 
@@ -236,7 +207,7 @@ def _check(response: httpx.Response, *, effect: Effect, expect: str = "") -> Non
     Only DingTalk's own refusal proves that a ``create`` was not carried out. What a gateway says in its stead (an HTML
     page, JSON without a code) proves nothing, unless it says that the call was held back.
     """
-    answer = _object(response)
+    answer = json_object(response)
     code = str(answer.get("sub_code") or answer.get("code") or answer.get("errcode") or "")
     status = response.status_code
     if status == 429 or str(answer.get("status")) == "1111":
@@ -274,14 +245,14 @@ def _check_login(response: httpx.Response) -> dict[str, Any]:
     """The answer to a call that carries AppKey and AppSecret."""
     try:
         _check(response, effect=Effect.READ)
-    except (RemoteRefused, _TokenRefused) as error:
+    except (RemoteRefused, TokenRefused) as error:
         raise LoginRefused(
             "钉钉拒绝了 AppKey 和 AppSecret",
             "DingTalk refused AppKey and AppSecret",
             code=error.code,
             remote=error.remote,
         ) from None
-    return _object(response)
+    return json_object(response)
 
 
 def _check_gateway(response: httpx.Response) -> None:
@@ -312,15 +283,6 @@ def _error(meaning: _Meaning, response: httpx.Response, answer: dict[str, Any]) 
     if isinstance(error, Throttled):
         error.retry_after = _PAUSE
     return error
-
-
-def _object(response: httpx.Response) -> dict[str, Any]:
-    """The answer's JSON object, empty when it is something else (an HTML page, a truncated body)."""
-    try:
-        answer = jsontext.loads(response.content)
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
 
 
 def _is_false(value: Any) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runtime import jsontext
-from runtime.connectors.dingtalk.values import LONGEST_VALUE, encode_value, is_empty, user_ids
+from runtime.connectors.dingtalk.values import LONGEST_VALUE, encode_value, user_ids
+from runtime.connectors.filling import MISSING, is_empty, refuse
 from runtime.errors import FormGone, ValueRefused
 from runtime.mapping.forms import Control, ControlType, Form, Option
 from runtime.mapping.mapper import MappedForm
@@ -15,8 +16,6 @@ __all__ = ["encode_form", "named_users", "parse_form"]
 
 #: Controls in one approval.
 _MOST_CONTROLS = 150
-
-_MISSING = ("必填但没有值", "is required but has no value")
 
 _COMPONENTS = {
     "TextField": ControlType.TEXT,
@@ -105,13 +104,7 @@ def encode_form(values: Mapping[str, Any]) -> list[dict[str, str]]:
                 f"The form has {len(written)} controls, at most {_MOST_CONTROLS} are allowed",
             )
         )
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise ValueRefused(
-            "；".join(f"{problem.where}：{problem.zh}" if problem.where else problem.zh for problem in problems),
-            "; ".join(f"{problem.where}: {problem.en}" if problem.where else problem.en for problem in problems),
-        )
+    refuse(problems)
     return written
 
 
@@ -163,7 +156,7 @@ def _fill(
             filled.add(control.label)
             if is_empty(value):
                 if control.required:
-                    raise ValueRefused(*_MISSING)
+                    raise ValueRefused(*MISSING)
                 continue
             if control.type is ControlType.TABLE:
                 text = _table(control, value, where, problems)
@@ -180,7 +173,7 @@ def _fill(
             problems.append(error)
     for label in dict.fromkeys(control.label for control in controls.values() if control.required):
         if label not in filled:
-            problems.append(ValueRefused(*_MISSING, where=prefix + label))
+            problems.append(ValueRefused(*MISSING, where=prefix + label))
 
 
 def _table(table: Control, rows: Any, where: str, problems: list[ValueRefused]) -> str:

@@ -19,6 +19,7 @@ from runtime.connectors.dingtalk.client import DingTalkClient
 from runtime.connectors.dingtalk.directory import Directory
 from runtime.connectors.dingtalk.forms import encode_form, named_users
 from runtime.connectors.dingtalk.settings import DingTalkSettings
+from runtime.connectors.search import MOST_CANDIDATES, search, unclear
 from runtime.errors import FormGone, NotFound, RemoteFault, RemoteRefused, ValueRefused
 
 __all__ = ["Instances"]
@@ -31,8 +32,6 @@ _LIST = "/v1.0/workflow/processes/instanceIds/query"
 _PAGE = 20
 #: The longest window that the list call is known to search.
 _LONGEST_WINDOW = timedelta(days=120)
-#: An unanswered attempt among more approvals than this is for a person to find.
-_MOST_CANDIDATES = 500
 
 
 class Instances:
@@ -103,33 +102,17 @@ class Instances:
         margin = timedelta(seconds=self._settings.clock_margin)
         start, end = intent.started_at - margin, datetime.now(UTC) + margin
         if end - start > _LONGEST_WINDOW:
-            return _unclear("尝试过于久远，钉钉查不到", "The attempt is too old to be searched for in DingTalk")
-        candidates = await self._ids(params.form, start, end, originators=(params.originator,), most=_MOST_CANDIDATES)
-        if len(candidates) > _MOST_CANDIDATES:
-            return _unclear("同期审批单太多，无法逐一核对", "Too many approvals of that time to compare them all")
-        same: list[str] = []
-        doubtful: list[str] = []
-        for instance_id in (candidate for candidate in candidates if candidate not in intent.taken):
-            try:
-                approval = await self.get(GetApproval(instance_id=instance_id))
-            except NotFound:  # deleted between the two calls
-                doubtful.append(instance_id)
-                continue
+            return unclear("尝试过于久远，钉钉查不到", "The attempt is too old to be searched for in DingTalk")
+        candidates = await self._ids(params.form, start, end, originators=(params.originator,), most=MOST_CANDIDATES)
+
+        async def judge(instance_id: str) -> bool | None:
+            approval = await self.get(GetApproval(instance_id=instance_id))
             if approval["originator"] not in ("", params.originator):
-                continue
-            verdict = same_approval(submitted, approval, key=params.key_field)
-            if verdict is not False:
-                certain = verdict and approval["originator"]
-                (same if certain else doubtful).append(instance_id)
-        if len(same) == 1 and not doubtful:
-            return Reconciliation(finding=Finding.FOUND, result={"instance_id": same[0]})
-        if same or doubtful:
-            ids = ", ".join(same + doubtful)
-            return _unclear(
-                f"可能已创建为以下审批单之一，但无法确定：{ids}",
-                f"It may have become one of these approvals, but that is not certain: {ids}",
-            )
-        return Reconciliation(finding=Finding.ABSENT)
+                return False
+            same = same_approval(submitted, approval, key=params.key_field)
+            return None if same and not approval["originator"] else same
+
+        return await search(candidates, intent, judge)
 
     async def get(self, params: GetApproval) -> dict[str, Any]:
         """One instance, normalised as :func:`~runtime.connectors.dingtalk.approvals.read_approval` describes.
@@ -234,14 +217,14 @@ class Instances:
         approval = await self.get(GetApproval(instance_id=params.instance_id))
         records = approval["raw"].get("operationRecords")
         if not isinstance(records, list):
-            return _unclear("审批单没有操作记录", "The approval carries no records")
+            return unclear("审批单没有操作记录", "The approval carries no records")
         earliest = intent.started_at - timedelta(seconds=self._settings.clock_margin + 60)
         for record in records:
             if record.get("userId") != params.user or str(record.get("remark") or "").strip() != params.text.strip():
                 continue
             moment = read_time(record.get("date"))
             if moment is None:
-                return _unclear("有同样的评论，但没有时间", "The same comment is there, but without a time")
+                return unclear("有同样的评论，但没有时间", "The same comment is there, but without a time")
             if moment >= earliest:
                 return Reconciliation(finding=Finding.FOUND, result={"instance_id": params.instance_id})
         return Reconciliation(finding=Finding.ABSENT)
@@ -252,7 +235,3 @@ class Instances:
 
 def _milliseconds(moment: datetime) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _unclear(zh: str, en: str) -> Reconciliation:
-    return Reconciliation(finding=Finding.UNCLEAR, reason_zh=zh, reason_en=en)

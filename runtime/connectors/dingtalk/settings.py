@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
+from runtime.connectors.aes_callback import AesKey
 from runtime.connectors.base import Address, HttpSettings
 
 __all__ = ["DingTalkSettings"]
@@ -52,7 +51,7 @@ class DingTalkSettings(HttpSettings):
         title="重连间隔（秒）",
         description="Stream mode: seconds before a connection that broke off is opened again",
     )
-    aes_key: SecretStr = Field(
+    aes_key: AesKey = Field(
         SecretStr(""), title="事件加密 aes_key", description="43 characters; from the app's event subscription page"
     )
     token: SecretStr = Field(
@@ -71,18 +70,6 @@ class DingTalkSettings(HttpSettings):
         title="时钟偏差（秒）",
         description="Seconds by which clocks may differ when an unanswered approval is searched for",
     )
-
-    @field_validator("aes_key")
-    @classmethod
-    def _aes_key_has_32_bytes(cls, value: SecretStr) -> SecretStr:
-        text = value.get_secret_value()
-        try:
-            valid = not text or (len(text) == 43 and len(base64.b64decode(text + "=", validate=True)) == 32)
-        except (binascii.Error, ValueError):
-            valid = False
-        if not valid:
-            raise ValueError("an aes_key has 43 letters and digits (base64 of 32 bytes)")
-        return value
 
     @property
     def owners(self) -> tuple[str, ...]:

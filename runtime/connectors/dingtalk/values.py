@@ -9,32 +9,24 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from runtime import jsontext
 from runtime.config import DEFAULT_TIMEZONE
 from runtime.connectors.files import File
+from runtime.connectors.filling import is_empty, number_text, option_of, plain_text
 from runtime.errors import MappingFailed, ValueRefused
 from runtime.mapping.forms import Control, ControlType
 from runtime.mapping.values import members, open_zone, to_date
 
-__all__ = ["LONGEST_VALUE", "encode_value", "is_empty", "plain_text", "user_ids"]
+__all__ = ["LONGEST_VALUE", "encode_value", "user_ids"]
 
 #: Characters in one value, tables included.
 LONGEST_VALUE = 65_535
 
 _DATE = re.compile(r"(\d{4})(?:(\d\d)(\d\d)|[-/](\d{1,2})[-/](\d{1,2}))(?:[T ][0-9:.+Z-]*)?", re.ASCII)
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 _PHONE = re.compile(r"\+?[\d()\s-]{3,30}", re.ASCII)
 _ATTACHMENT = ("spaceId", "fileName", "fileSize", "fileType", "fileId")
-
-
-def is_empty(value: Any) -> bool:
-    """Nothing to send: None, blank text, an empty list or object."""
-    if isinstance(value, str):
-        return not value or value.isspace()
-    return value is None or value in ([], (), {})
 
 
 def encode_value(control: Control, value: Any) -> str:
@@ -45,43 +37,18 @@ def encode_value(control: Control, value: Any) -> str:
     return _ENCODERS.get(control.type, _text)(control, value)
 
 
-def plain_text(value: Any) -> str:
-    """A scalar as text: decimals without exponent, dates as ``yyyy-MM-dd``, line breaks as DingTalk wants them.
-
-    :raises ValueRefused: the value is not a scalar
-    """
-    if isinstance(value, str):
-        return re.sub(r"\r\n|\r|\n", "\r\n", value) if "\n" in value or "\r" in value else value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float | Decimal) and Decimal(value).is_finite():
-        return format(Decimal(repr(value)) if isinstance(value, float) else Decimal(value), "f")
-    if isinstance(value, date):
-        return str(value) if type(value) is date else value.strftime("%Y-%m-%d %H:%M:%S")
-    raise ValueRefused("不是单个文本、数字或日期", "is not a single text, number or date")
-
-
 def _text(control: Control, value: Any) -> str:
-    return plain_text(value)
+    """Line breaks as DingTalk wants them."""
+    text = plain_text(value)
+    return re.sub(r"\r\n|\r|\n", "\r\n", text) if "\n" in text or "\r" in text else text
 
 
 def _number(control: Control, value: Any) -> str:
-    if not isinstance(value, bool):
-        text = plain_text(value).strip()
-        if _NUMBER.fullmatch(text):
-            return format(Decimal(text), "f")
-    raise ValueRefused(f"不是数字：{value!r}", f"is not a number: {value!r}")
+    return number_text(value)
 
 
 def _select(control: Control, value: Any) -> str:
-    text = plain_text(value)
-    for option in control.options:
-        if text in option.names:
-            return option.key
-    if not control.options:
-        return text
-    choices = "、".join(option.label for option in control.options[:20])
-    raise ValueRefused(f"“{text}”不是可选项（{choices}）", f"'{text}' is not an option ({choices})")
+    return option_of(control, value).key
 
 
 def _multiselect(control: Control, value: Any) -> str:
