@@ -111,14 +111,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _parts(options: argparse.Namespace) -> list[Part]:
     logs = options.var / "log"
     python = [sys.executable, "-m"]
-    callback = f"http://{_HOST}:{options.runtime_port}/callbacks/{sandbox_demo.DINGTALK_CONNECTION}"
+    callbacks = f"http://{_HOST}:{options.runtime_port}/callbacks"
     return [
         Part(
             name="沙箱 sandbox",
             port=options.sandbox_port,
             command=[
                 *python, "runtime.cli", "--var", str(options.var), "sandbox",
-                "--port", str(options.sandbox_port), "--callback", callback,
+                "--port", str(options.sandbox_port), "--callback", f"{callbacks}/{sandbox_demo.DINGTALK_CONNECTION}",
+                "--wecom-callback", f"{callbacks}/{sandbox_demo.WECOM_CONNECTION}",
             ],
             ready="/",
             log=logs / "sandbox.log",
@@ -227,7 +228,7 @@ def _announce(parts: Sequence[Part]) -> None:
 ✓ 演示环境已就绪 The demo is ready
 
     工作台 Studio                 {studio}
-    沙箱钉钉待办 DingTalk inbox    {sandbox}/inbox
+    沙箱审批待办 OA inbox          {sandbox}/inbox
     沙箱 B1 单据 B1 documents      {sandbox}/documents
     运行时状态 Runtime health      {runtime}/readyz
 

@@ -1,4 +1,4 @@
-"""``b1-runtime sandbox``: simulated B1 and DingTalk on one local port."""
+"""``b1-runtime sandbox``: simulated B1, DingTalk and WeCom on one local port."""
 
 from __future__ import annotations
 
@@ -31,8 +31,12 @@ def sandbox(
         str | None,
         typer.Option(help="钉钉事件回调地址 · DingTalk's callback address", metavar="URL", show_default=False),
     ] = None,
+    wecom_callback: Annotated[
+        str | None,
+        typer.Option(help="企业微信回调地址 · WeCom's callback address", metavar="URL", show_default=False),
+    ] = None,
 ) -> None:
-    """启动沙箱：模拟 B1 与钉钉，附网页 · Start the sandbox: simulated B1 and DingTalk, with pages."""
+    """启动沙箱：模拟 B1、钉钉与企业微信，附网页 · Start the sandbox: simulated B1, DingTalk and WeCom, with pages."""
     from runtime.sandbox.server import serve
 
     serve(
@@ -44,6 +48,7 @@ def sandbox(
         faults=fault or (),
         seed=seed,
         callback_url=callback,
+        wecom_callback_url=wecom_callback,
         started=_announce,
     )
 
@@ -51,6 +56,6 @@ def sandbox(
 def _announce(address: str) -> None:
     print(
         f"✓ 沙箱已启动 The sandbox is ready: {address}\n"
-        f"  钉钉待办 inbox {address}/inbox · B1 单据 documents {address}/documents · 开关 switches {address}/switches",
+        f"  审批待办 inbox {address}/inbox · B1 单据 documents {address}/documents · 开关 switches {address}/switches",
         flush=True,
     )

@@ -67,6 +67,8 @@ class Control(_Frozen):
     format: str = ""
     #: Unit shown behind a number; display only.
     unit: str = ""
+    #: The vendor's own name of a control that has no type here.
+    vendor: str = ""
 
 
 class Form(_Frozen):

@@ -1,8 +1,9 @@
-"""The sandbox: B1 and DingTalk doubles, their pages and their switches, as one application on one port.
+"""The sandbox: B1, DingTalk and WeCom doubles, their pages and their switches, as one application on one port.
 
 ====================  =====================================================================================
 ``/b1/…``             B1 Service Layer (``/b1/b1s/v1/…`` and ``/b1/b1s/v2/…``) and DI gateway (``/b1/b1dis/v1/…``)
 ``/dingtalk/…``       DingTalk, new and legacy host
+``/wecom/…``          WeCom (``/wecom/cgi-bin/…``)
 ``/``                 pages: inbox, documents, switches
 ``/control/…``        JSON control API, see :mod:`runtime.sandbox.control`
 ====================  =====================================================================================
@@ -23,11 +24,13 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runtime.sandbox.b1 import B1Simulator
+from runtime.sandbox.b1.faults import fault_answer
 from runtime.sandbox.control import control_routes
 from runtime.sandbox.dingtalk import DingTalkSimulator
-from runtime.sandbox.faults import Faults, FaultSettings, FaultsMiddleware
+from runtime.sandbox.faults import Faults, FaultSettings, FaultsMiddleware, Fragile
 from runtime.sandbox.storage import Storage
 from runtime.sandbox.web import web_routes
+from runtime.sandbox.wecom import WeComSimulator
 from runtime.sandbox.world import World
 
 __all__ = ["DATA_FILE", "SandboxApp", "create_app"]
@@ -44,7 +47,7 @@ class SandboxApp(Starlette):
         super().__init__(
             routes=[
                 Mount("/b1", routes=world.b1.routes()),
-                Mount("/dingtalk", routes=world.dingtalk.routes()),
+                *(Mount(f"/{name}", routes=oa.routes()) for name, oa in world.systems.items()),
                 Mount("/control", routes=control_routes(world)),
                 *web_routes(world),
             ],
@@ -53,8 +56,9 @@ class SandboxApp(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Faults stand outermost: breaking a connection needs the server's own ``send``."""
-        expire = {"/b1": self.world.b1.expire_sessions, "/dingtalk": self.world.dingtalk.tokens.expire}
-        return FaultsMiddleware(_SameOrigin(super().build_middleware_stack()), self.world.faults, expire)
+        fragile = {"/b1": Fragile(self.world.b1.expire_sessions, fault_answer)}
+        fragile |= {f"/{name}": Fragile(oa.tokens.expire, oa.fault_answer) for name, oa in self.world.systems.items()}
+        return FaultsMiddleware(_SameOrigin(super().build_middleware_stack()), self.world.faults, fragile)
 
 
 def create_app(
@@ -63,6 +67,7 @@ def create_app(
     base_url: str = "",
     faults: FaultSettings | None = None,
     callback_url: str | None = None,
+    wecom_callback_url: str | None = None,
     clock: Callable[[], float] = time.time,
     terminate_after: float = 15.0,
 ) -> SandboxApp:
@@ -72,23 +77,28 @@ def create_app(
     :param base_url: where it is reached, shown on the pages; empty = taken from each request
     :param faults: what goes wrong from the start
     :param callback_url: DingTalk's callback address; None = as saved before. It is checked once somebody listens there.
-    :param clock: DingTalk's clock, seconds since the epoch
+    :param wecom_callback_url: the same for WeCom
+    :param clock: the approval systems' clock, seconds since the epoch
     :param terminate_after: seconds after a start before DingTalk's API terminates an approval
     :raises CannotStart: the folder cannot be written
     """
     storage = Storage(var / DATA_FILE if var else None)
     dingtalk = DingTalkSimulator(storage, clock=clock, terminate_after=terminate_after)
-    world = World(storage, B1Simulator(storage), dingtalk, Faults(faults), base_url)
+    wecom = WeComSimulator(storage, clock=clock)
+    world = World(storage, B1Simulator(storage), dingtalk, wecom, Faults(faults), base_url)
     world.seed_once()
-    if callback_url is not None:
-        dingtalk.push.assume(callback_url)
+    for oa, url in ((dingtalk, callback_url), (wecom, wecom_callback_url)):
+        if url is not None:
+            oa.push.assume(url)
     return SandboxApp(world)
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     assert isinstance(app, SandboxApp)  # noqa: S101 - narrows the type that Starlette's signature widens
-    async with app.world.dingtalk.push.running():
+    async with contextlib.AsyncExitStack() as stack:
+        for oa in app.world.systems.values():
+            await stack.enter_async_context(oa.push.running())
         yield
     app.world.storage.close()
 

@@ -15,30 +15,33 @@
 ``GET|PUT /control/b1/gateway``                          ``{"error_status": 400 | 200, "long_dates": false | true}``:
                                                          how the DI gateway refuses a statement (HTTP status), and
                                                          whether dates carry a time
-``POST /control/dingtalk/expire-tokens``                 every access token ends
-``GET  /control/dingtalk/callback``                      the event subscription
-``PUT  /control/dingtalk/callback``                      ``{"url"}``: sends ``check_url``, saves only if answered
-                                                         correctly (else 422); and, or only, change ``events``,
-                                                         ``judge_ms``, ``backoff`` (seconds, ``[]`` = never repeat),
-                                                         ``copies`` (deliver N times), ``scatter_s`` (each after a
-                                                         random pause, out of order), ``drop`` (lose callbacks),
-                                                         ``mode`` (``http`` or ``stream``)
+``POST /control/{system}/expire-tokens``                 every access token ends
+``GET  /control/{system}/callback``                      the event subscription
+``PUT  /control/{system}/callback``                      ``{"url"}``: has the address prove itself, saves only if it did
+                                                         (else 422); and, or only, change ``judge_ms``, ``backoff``
+                                                         (seconds, ``[]`` = never repeat), ``copies`` (deliver N times),
+                                                         ``scatter_s`` (each after a random pause, out of order),
+                                                         ``drop`` (lose callbacks); DingTalk: ``events``, ``mode``
+                                                         (``http`` or ``stream``)
 ``GET  /control/dingtalk/stream``                        ``{"connections"}``: ids of the stream connections
 ``POST /control/dingtalk/stream/disconnect``             ask every one of them for a new connection
 ``POST /control/dingtalk/stream/cut``                    hang up on every one of them
 ``POST /control/dingtalk/stream/lose-answers``           ``{"times": 1}``: the next answers get lost on their way
-``GET  /control/dingtalk/events?instance=&state=``       push log, oldest first
-``POST /control/dingtalk/events/{id}/redeliver``         push one event once more
-``GET  /control/dingtalk/forms``                         codes of the forms
-``GET|PUT|DELETE /control/dingtalk/forms/{code}``        one form: ``{"name", "controls": [{"label", "component",
-                                                         "required", "options", "children"}]}``
-``GET  /control/dingtalk/instances?status=&limit=100``   approvals, newest first
-``POST /control/dingtalk/instances/{id}/decide``         ``{"result": "agree" | "refuse", "remark", "user"}``; without
+``GET  /control/{system}/events?instance=&state=``       push log, oldest first
+``POST /control/{system}/events/{id}/redeliver``         push one event once more
+``GET  /control/{system}/forms``                         codes of the forms
+``GET|PUT|DELETE /control/{system}/forms/{code}``        one form, e.g. ``{"name", "controls": [{"label", "component",
+                                                         "required", "options", "children"}]}`` for DingTalk
+``GET  /control/{system}/instances?status=&limit=100``   approvals, newest first
+``POST /control/{system}/instances/{id}/decide``         ``{"result": "agree" | "refuse", "remark", "user"}``; without
                                                          ``user`` the first one who has an open task
-``POST /control/dingtalk/instances/{id}/withdraw``       ``{"remark"}``, as the originator, without the 15 s rule
+``POST /control/{system}/instances/{id}/comment``        ``{"user", "text"}``
+``POST /control/{system}/instances/{id}/withdraw``       ``{"remark"}``, as the originator, without DingTalk's 15 s rule
+``POST /control/wecom/instances/{id}/after``             ``{"event": "pay" | "revoke" | "delete" | "urge"}``: what may
+                                                         happen to an approval besides its decision
 =======================================================  ============================================================
 
-Errors answer 4xx with ``{"error": "…"}``.
+``{system}`` is ``dingtalk`` or ``wecom``. Errors answer 4xx with ``{"error": "…"}``.
 """
 
 from __future__ import annotations
@@ -54,11 +57,11 @@ from starlette.routing import Route
 
 from runtime import jsontext
 from runtime.sandbox.demo import B1_COMPANY
-from runtime.sandbox.dingtalk.errors import DingTalkError, json_response
-from runtime.sandbox.dingtalk.gateway import NotDelivered
-from runtime.sandbox.dingtalk.instances import Instance
-from runtime.sandbox.dingtalk.push import CallbackProblem
 from runtime.sandbox.faults import FaultSettings, PlannedFault
+from runtime.sandbox.oa.approvals import Approval
+from runtime.sandbox.oa.errors import OaError, json_response
+from runtime.sandbox.oa.push import CallbackProblem
+from runtime.sandbox.oa.simulator import OaSimulator
 from runtime.sandbox.world import World
 
 __all__ = ["control_routes"]
@@ -83,23 +86,29 @@ def control_routes(world: World) -> list[Route]:
         ("POST", "/b1/drafts", control.generate_drafts),
         ("GET", "/b1/gateway", control.gateway),
         ("PUT", "/b1/gateway", control.change_gateway),
-        ("POST", "/dingtalk/expire-tokens", control.expire_tokens),
-        ("GET", "/dingtalk/callback", control.callback),
-        ("PUT", "/dingtalk/callback", control.change_callback),
         ("GET", "/dingtalk/stream", control.stream),
         ("POST", "/dingtalk/stream/disconnect", control.disconnect_stream),
         ("POST", "/dingtalk/stream/cut", control.cut_stream),
         ("POST", "/dingtalk/stream/lose-answers", control.lose_answers),
-        ("GET", "/dingtalk/events", control.events),
-        ("POST", "/dingtalk/events/{id}/redeliver", control.redeliver),
-        ("GET", "/dingtalk/forms", control.forms),
-        ("GET", "/dingtalk/forms/{code}", control.form),
-        ("PUT", "/dingtalk/forms/{code}", control.save_form),
-        ("DELETE", "/dingtalk/forms/{code}", control.delete_form),
-        ("GET", "/dingtalk/instances", control.instances),
-        ("POST", "/dingtalk/instances/{id}/decide", control.decide),
-        ("POST", "/dingtalk/instances/{id}/withdraw", control.withdraw),
+        ("POST", "/wecom/instances/{id}/after", control.wecom_after),
     ]
+    for name, oa in world.systems.items():
+        desk = _Desk(oa)
+        table += [
+            ("POST", f"/{name}/expire-tokens", desk.expire_tokens),
+            ("GET", f"/{name}/callback", desk.callback),
+            ("PUT", f"/{name}/callback", desk.change_callback),
+            ("GET", f"/{name}/events", desk.events),
+            ("POST", f"/{name}/events/{{id}}/redeliver", desk.redeliver),
+            ("GET", f"/{name}/forms", desk.forms),
+            ("GET", f"/{name}/forms/{{code}}", desk.form),
+            ("PUT", f"/{name}/forms/{{code}}", desk.save_form),
+            ("DELETE", f"/{name}/forms/{{code}}", desk.delete_form),
+            ("GET", f"/{name}/instances", desk.instances),
+            ("POST", f"/{name}/instances/{{id}}/decide", desk.decide),
+            ("POST", f"/{name}/instances/{{id}}/comment", desk.comment),
+            ("POST", f"/{name}/instances/{{id}}/withdraw", desk.withdraw),
+        ]
     return [Route(path, _answering(handler), methods=[method]) for method, path, handler in table]
 
 
@@ -109,7 +118,7 @@ def _answering(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             return json_response(await handler(request))
         except _Missing as error:
             return json_response({"error": str(error)}, 404)
-        except (CallbackProblem, DingTalkError, NotDelivered) as error:
+        except (CallbackProblem, OaError) as error:
             return json_response({"error": str(error)}, 422)
         except ValueError as error:
             return json_response({"error": str(error)}, 400)
@@ -169,24 +178,6 @@ class _Control:
         gateway.error_status, gateway.long_dates = status, long_dates
         return await self.gateway(request)
 
-    async def expire_tokens(self, request: Request) -> object:
-        self._world.dingtalk.tokens.expire()
-        return {"ok": True}
-
-    async def callback(self, request: Request) -> object:
-        return self._world.dingtalk.push.subscription
-
-    async def change_callback(self, request: Request) -> object:
-        push = self._world.dingtalk.push
-        changes = await _body(request)
-        url = changes.pop("url", None)
-        if changes.keys() & {"verified", "problem"}:
-            raise ValueError("verified and problem are results, not settings")
-        push.configure(changes)
-        if url is not None:
-            await push.save_address(_address(url))
-        return push.subscription
-
     async def stream(self, request: Request) -> object:
         return {"connections": self._world.dingtalk.gateway.connections}
 
@@ -203,41 +194,74 @@ class _Control:
         self._world.dingtalk.gateway.answers_to_lose = times
         return {"times": times}
 
+    async def wecom_after(self, request: Request) -> object:
+        wecom, body = self._world.wecom, await _body(request)
+        instance = wecom.instances.find(request.path_params["id"])
+        if instance is None:
+            raise _Missing("no such approval")
+        wecom.instances.after(instance, str(body.get("event") or ""))
+        return instance
+
+
+class _Desk:
+    """The part that every approval system has."""
+
+    def __init__(self, oa: OaSimulator[Any, Any]) -> None:
+        self._oa = oa
+
+    async def expire_tokens(self, request: Request) -> object:
+        self._oa.tokens.expire()
+        return {"ok": True}
+
+    async def callback(self, request: Request) -> object:
+        return self._oa.push.subscription
+
+    async def change_callback(self, request: Request) -> object:
+        push = self._oa.push
+        changes = await _body(request)
+        url = changes.pop("url", None)
+        if changes.keys() & {"verified", "problem"}:
+            raise ValueError("verified and problem are results, not settings")
+        push.configure(changes)
+        if url is not None:
+            await push.save_address(_address(url))
+        return push.subscription
+
     async def events(self, request: Request) -> object:
         query = request.query_params
         state = query.get("state")
-        log = self._world.dingtalk.push.log(query.get("instance"))
+        log = self._oa.push.log(query.get("instance"))
         return {"events": [push for push in log if state in (None, push.state)]}
 
     async def redeliver(self, request: Request) -> object:
-        push = self._world.dingtalk.push.find(request.path_params["id"])
+        push = self._oa.push.find(request.path_params["id"])
         if push is None:
             raise _Missing("no such event")
-        self._world.dingtalk.push.redeliver(push)
+        self._oa.push.redeliver(push)
         return push
 
     async def forms(self, request: Request) -> object:
-        return {"forms": [{"code": form.code, "name": form.name} for form in self._world.dingtalk.forms.values()]}
+        return {"forms": [{"code": form.code, "name": form.name} for form in self._oa.forms.values()]}
 
     async def form(self, request: Request) -> object:
-        form = self._world.dingtalk.forms.get(request.path_params["code"])
+        form = self._oa.forms.get(request.path_params["code"])
         if form is None:
             raise _Missing("no such form")
         return form
 
     async def save_form(self, request: Request) -> object:
-        return self._world.dingtalk.save_form({**await _body(request), "code": request.path_params["code"]})
+        return self._oa.save_form({**await _body(request), "code": request.path_params["code"]})
 
     async def delete_form(self, request: Request) -> object:
-        if not self._world.dingtalk.delete_form(request.path_params["code"]):
+        if not self._oa.delete_form(request.path_params["code"]):
             raise _Missing("no such form")
         return {"ok": True}
 
     async def instances(self, request: Request) -> object:
         query = request.query_params
         status, limit = query.get("status"), int(query.get("limit", "100"))
-        found = (item for item in self._world.dingtalk.instances.newest_first() if status in (None, item.status))
-        return {"total": len(self._world.dingtalk.instances), "instances": list(islice(found, limit))}
+        found = (item for item in self._oa.instances.newest_first() if status in (None, item.status))
+        return {"total": len(self._oa.instances), "instances": list(islice(found, limit))}
 
     async def decide(self, request: Request) -> object:
         instance, body = self._instance(request), await _body(request)
@@ -245,16 +269,21 @@ class _Control:
             raise ValueError("result is agree or refuse")
         user = body.get("user") or next((task.user for task in instance.open_tasks()), "")
         remark = str(body.get("remark") or "")
-        self._world.dingtalk.instances.decide(instance, user, agree=body["result"] == "agree", remark=remark)
+        self._oa.instances.decide(instance, user, agree=body["result"] == "agree", remark=remark)
         return instance
 
     async def withdraw(self, request: Request) -> object:
         instance, body = self._instance(request), await _body(request)
-        self._world.dingtalk.instances.withdraw(instance, instance.originator, str(body.get("remark") or ""))
+        self._oa.instances.withdraw(instance, instance.originator, str(body.get("remark") or ""))
         return instance
 
-    def _instance(self, request: Request) -> Instance:
-        instance = self._world.dingtalk.instances.find(request.path_params["id"])
+    async def comment(self, request: Request) -> object:
+        instance, body = self._instance(request), await _body(request)
+        self._oa.instances.comment(instance, str(body.get("user") or instance.originator), str(body.get("text") or ""))
+        return instance
+
+    def _instance(self, request: Request) -> Approval:
+        instance: Approval | None = self._oa.instances.find(request.path_params["id"])
         if instance is None:
             raise _Missing("no such approval")
         return instance

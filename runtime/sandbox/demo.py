@@ -1,4 +1,4 @@
-"""The demo company: fixed credentials, people and departments that B1, DingTalk and the tests agree on.
+"""The demo company: fixed credentials, people and departments that B1, the approval systems and the tests agree on.
 
 Nothing here is a secret: these values open the sandbox only, and the sandbox listens on loopback only.
 """
@@ -27,6 +27,14 @@ __all__ = [
     "PROCESS_CODE",
     "ROOT_DEPARTMENT",
     "USERS",
+    "WECOM_AES_KEY",
+    "WECOM_AGENT_ID",
+    "WECOM_ALL_TEMPLATE",
+    "WECOM_CONNECTION",
+    "WECOM_CORP_ID",
+    "WECOM_SECRET",
+    "WECOM_TEMPLATE",
+    "WECOM_TOKEN",
     "Person",
     "connections",
 ]
@@ -52,6 +60,18 @@ DINGTALK_TOKEN: Final = "demotoken2026"  # noqa: S105 - as above
 PROCESS_CODE: Final = "PROC-DEMO-PR"
 ALL_PROCESS_CODE: Final = "PROC-DEMO-ALL"
 
+WECOM_CORP_ID: Final = "wwdemo0000000001"
+WECOM_SECRET: Final = "wecom-demo-secret"  # noqa: S105 - as above
+WECOM_AGENT_ID: Final = 1000002
+#: Receiving events: 43 characters, base64 of the 32-byte AES key without its final "=".
+WECOM_AES_KEY: Final = "d2Vjb21kZW1va2V5d2Vjb21kZW1va2V5d2Vjb21kZW0"
+#: Receiving events: the token that signs.
+WECOM_TOKEN: Final = "wecomdemo2026"  # noqa: S105 - as above
+
+#: The purchase request template, and one template that holds every type of control.
+WECOM_TEMPLATE: Final = "3TkDemoPurchaseRequest"
+WECOM_ALL_TEMPLATE: Final = "3TkDemoAllControls"
+
 ROOT_DEPARTMENT: Final = -1
 #: Department id -> name; the same ids stand in the drafts' ``U_BMID``.
 DEPARTMENTS: Final[dict[int, str]] = {ROOT_DEPARTMENT: "演示工厂", 1001: "生产部", 1002: "采购部", 1003: "仓储部"}
@@ -59,7 +79,7 @@ DEPARTMENTS: Final[dict[int, str]] = {ROOT_DEPARTMENT: "演示工厂", 1001: "�
 
 @dataclass(frozen=True)
 class Person:
-    """An employee in DingTalk; the same ids stand in the drafts' ``U_UserID``."""
+    """An employee in DingTalk and WeCom; the same ids stand in the drafts' ``U_UserID`` and the users' fax field."""
 
     name: str
     department: int
@@ -79,6 +99,7 @@ APPROVER: Final = "user-manager"
 #: Names of the demo's connections, as the demo mapping knows them.
 B1_CONNECTION: Final = "b1-demo"
 DINGTALK_CONNECTION: Final = "dingtalk-demo"
+WECOM_CONNECTION: Final = "wecom-demo"
 
 
 def connections(base: str) -> dict[str, dict[str, Any]]:
@@ -99,5 +120,14 @@ def connections(base: str) -> dict[str, dict[str, Any]]:
             "app_secret": DINGTALK_APP_SECRET,
             "aes_key": DINGTALK_AES_KEY,
             "token": DINGTALK_TOKEN,
+        },
+        WECOM_CONNECTION: {
+            "kind": "wecom",
+            "base_url": f"{base}/wecom",
+            "corp_id": WECOM_CORP_ID,
+            "secret": WECOM_SECRET,
+            "agent_id": WECOM_AGENT_ID,
+            "aes_key": WECOM_AES_KEY,
+            "token": WECOM_TOKEN,
         },
     }

@@ -8,27 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import random
 import socket
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import msgspec
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runtime.sandbox.dingtalk.errors import DingTalkError
+__all__ = [
+    "KINDS",
+    "ErrorKind",
+    "FaultKind",
+    "FaultSettings",
+    "Faults",
+    "FaultsMiddleware",
+    "Fragile",
+    "PlannedFault",
+    "parse_faults",
+]
 
-__all__ = ["KINDS", "FaultKind", "FaultSettings", "Faults", "FaultsMiddleware", "PlannedFault", "parse_faults"]
 
-
-FaultKind = Literal[
-    "error500",  # the vendor's own 5xx answer, before the effect
+ErrorKind = Literal[
+    "error500",  # the vendor's own 5xx answer (or what stands for it), before the effect
     "error429",  # too many requests, before the effect
     "throttled_html",  # an HTML page instead of JSON, before the effect
-    "session_expiry",  # the B1 sessions or DingTalk tokens end just before the call
+]
+FaultKind = Literal[
+    ErrorKind,
+    "session_expiry",  # the B1 sessions or access tokens end just before the call
     "reset_after",  # the effect takes place, then the connection breaks without an answer
     "timeout_after",  # the effect takes place, the answer is withheld, then the connection breaks
     "malformed_after",  # the effect takes place, the answer's JSON is cut in half
@@ -125,22 +136,31 @@ def parse_faults(specs: list[str] | tuple[str, ...]) -> dict[FaultKind, float]:
     return msgspec.convert({"rates": rates}, FaultSettings, strict=False).rates
 
 
+@dataclass(frozen=True)
+class Fragile:
+    """A simulator that meets faults."""
+
+    #: Ends every session or token.
+    expire: Callable[[], None]
+    #: The vendor's own answer to a call of a path that met such a fault.
+    answer: Callable[[ErrorKind, str], Response]
+
+
 class FaultsMiddleware:
     """ASGI middleware in front of the whole application.
 
-    :param expire: by path prefix (``/b1``), what ends every session of that simulator; its keys are the paths that
-        meet faults at all
+    :param systems: by path prefix (``/b1``) the simulators that meet faults at all
     """
 
-    def __init__(self, app: ASGIApp, faults: Faults, expire: Mapping[str, Callable[[], None]]) -> None:
+    def __init__(self, app: ASGIApp, faults: Faults, systems: Mapping[str, Fragile]) -> None:
         self._app = app
         self._faults = faults
-        self._expire = expire
+        self._systems = systems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
-        prefix = next((prefix for prefix in self._expire if path.startswith(prefix + "/")), None)
-        if scope["type"] != "http" or prefix is None:
+        system = next((found for prefix, found in self._systems.items() if path.startswith(prefix + "/")), None)
+        if scope["type"] != "http" or system is None:
             await self._app(scope, receive, send)
             return
         if self._faults.settings.latency_ms:
@@ -149,10 +169,10 @@ class FaultsMiddleware:
         if kind is None:
             await self._app(scope, receive, send)
         elif kind == "session_expiry":
-            self._expire[prefix]()
+            system.expire()
             await self._app(scope, receive, send)
-        elif kind in ("error500", "error429", "throttled_html"):
-            await _error_answer(kind, prefix, path)(scope, receive, send)
+        elif kind == "error500" or kind == "error429" or kind == "throttled_html":  # noqa: PLR1714 - narrows the type
+            await system.answer(kind, path)(scope, receive, send)
         else:
             await self._spoil_answer(kind, scope, receive, send)
 
@@ -197,39 +217,3 @@ def break_connection(send: Send) -> None:
         # Linger 0 makes the kernel send RST instead of an orderly FIN.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
-
-
-def _error_answer(kind: FaultKind, prefix: str, path: str) -> Response:
-    is_b1 = prefix == "/b1"
-    if kind == "throttled_html":
-        return _BAD_GATEWAY if is_b1 else _BLOCKED
-    if kind == "error429":
-        headers = {"Retry-After": "1"}
-        if is_b1:
-            return HTMLResponse("<html><body><h1>429 Too Many Requests</h1></body></html>", 429, headers)
-        answer = DingTalkError("Throttling", "请求过于频繁，请稍后重试", 429).response()
-        answer.headers.update(headers)
-        return answer
-    if not is_b1:
-        return DingTalkError("systemError", "系统错误", 500).response()
-    text = "Switch company error: -1102"
-    if "/b1dis/" in path:
-        return Response(json.dumps({"code": "RIS.20000305", "message": text}), 500, media_type="application/json")
-    error: dict[str, Any]
-    if "/v2/" in path:
-        error = {"code": "305", "details": [{"code": "", "message": ""}], "message": text}
-    else:
-        error = {"code": 305, "message": {"lang": "en-us", "value": text}}
-    return Response(json.dumps({"error": error}), 500, media_type="application/json")
-
-
-#: Apache's page in front of the Service Layer.
-_BAD_GATEWAY = HTMLResponse(
-    '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head><title>502 Proxy Error</title></head><body>'
-    "<h1>Proxy Error</h1><p>The proxy server received an invalid response from an upstream server.</p></body></html>",
-    502,
-)
-#: DingTalk blocks an address that calls too often: a page with status 200, not JSON.
-_BLOCKED = HTMLResponse(
-    "<html><head><title>访问受限</title></head><body><h1>访问过于频繁，请稍后再试</h1></body></html>"
-)

@@ -34,6 +34,7 @@ def serve(
     faults: Sequence[str] = (),
     seed: int = 1,
     callback_url: str | None = None,
+    wecom_callback_url: str | None = None,
     started: Callable[[str], None] | None = None,
 ) -> None:
     """Runs the sandbox until SIGINT or SIGTERM.
@@ -45,6 +46,7 @@ def serve(
     :param faults: shares of failing calls, such as ``reset_after=0.02``
     :param seed: makes the faults repeatable
     :param callback_url: DingTalk's callback address; None = as saved before
+    :param wecom_callback_url: the same for WeCom
     :param started: called with the address once requests are answered
     :raises CannotStart: port in use, not a loopback address, folder not writable or used by another sandbox, a fault
         that does not exist
@@ -57,7 +59,13 @@ def serve(
             stack.enter_context(_locked(var))
             if fresh:
                 _remove_data(var)
-        app = create_app(var=var, base_url=address, faults=settings, callback_url=callback_url)
+        app = create_app(
+            var=var,
+            base_url=address,
+            faults=settings,
+            callback_url=callback_url,
+            wecom_callback_url=wecom_callback_url,
+        )
         config = uvicorn.Config(
             app,
             log_level="warning",

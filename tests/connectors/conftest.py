@@ -10,9 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
+import uvicorn
 from aiohttp import web
+
+from runtime.sandbox.app import create_app
+from runtime.sandbox.world import World
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -127,3 +132,44 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLConte
     path = tmp_path_factory.mktemp("tls") / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     return context, str(path)
+
+
+@dataclass
+class Sandbox:
+    """The running doubles, what they hold, and their control API."""
+
+    url: str
+    world: World
+    #: The approval system that the tests are about.
+    system: str
+    #: Path of the call that starts an approval there.
+    start: str
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.request(method, f"{self.url}/control{path}", json=body)
+            answer.raise_for_status()
+            return answer.json()
+
+    async def next_fault(self, fault: str, path: str = "", times: int = 1) -> None:
+        """The next POST to the path (the start of an approval unless given) meets a fault."""
+        planned = {"fault": fault, "method": "POST", "path": path or self.start, "times": times}
+        await self.control("POST", "/faults/next", planned)
+
+    async def instances(self) -> list[Any]:
+        return list((await self.control("GET", f"/{self.system}/instances"))["instances"])
+
+
+@pytest_asyncio.fixture
+async def sandbox(oa: tuple[str, str]) -> AsyncIterator[Sandbox]:
+    """The doubles in this process, with their demo data in memory."""
+    app = create_app(terminate_after=0.0)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", access_log=False)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    async with asyncio.timeout(20):
+        while not server.started:  # noqa: ASYNC110 - uvicorn offers a flag, no event
+            await asyncio.sleep(0.01)
+    yield Sandbox(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", app.world, *oa)
+    server.should_exit = True
+    await task

@@ -34,6 +34,8 @@ from runtime.errors import (
     RetryLater,
     Unreachable,
 )
+from runtime.mapping.forms import Control
+from runtime.mapping.mapper import MappedForm
 
 SECRET = "S3cret-that-must-not-show"
 KINDS = sorted(connector_kinds())
@@ -57,6 +59,10 @@ class Sample:
 
 def dingtalk_detail(status: str, result: str) -> Mapping[str, Any]:
     return {"/v1.0/workflow/processInstances": {"result": {"status": status, "result": result, "title": "t"}}}
+
+
+def wecom_detail(status: int) -> Mapping[str, Any]:
+    return {"/cgi-bin/oa/getapprovaldetail": {"errcode": 0, "info": {"sp_no": "i-1", "sp_status": status}}}
 
 
 SAMPLES = {
@@ -90,6 +96,22 @@ SAMPLES = {
             Outcome.AGREED: dingtalk_detail("COMPLETED", "agree"),
             Outcome.REFUSED: dingtalk_detail("COMPLETED", "refuse"),
             Outcome.WITHDRAWN: dingtalk_detail("TERMINATED", ""),
+        },
+    ),
+    "wecom": Sample(
+        login={"/cgi-bin/gettoken": {"errcode": 0, "access_token": "t-1", "expires_in": 7200}},
+        creates={
+            "create_approval": {
+                "form": "T-1",
+                "values": MappedForm({"备注": "x"}, {"备注": Control(id="Text-1", label="备注")}),
+                "originator": "u1",
+            },
+        },
+        verdicts={
+            None: wecom_detail(1),
+            Outcome.AGREED: wecom_detail(2),
+            Outcome.REFUSED: wecom_detail(3),
+            Outcome.WITHDRAWN: wecom_detail(4),
         },
     ),
 }

@@ -115,6 +115,12 @@ def start_body() -> Callable[..., dict[str, Any]]:
     return purchase_request
 
 
+@pytest.fixture(name="listening")
+def listening_fixture() -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[str]]:
+    """See :func:`listening`."""
+    return listening
+
+
 @pytest.fixture
 def run_sandbox() -> Callable[..., contextlib.AbstractAsyncContextManager[RunningSandbox]]:
     """Starts a sandbox with the given options of ``create_app``."""

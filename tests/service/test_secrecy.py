@@ -38,7 +38,7 @@ demo.DINGTALK_APP_SECRET = {app_secret!r}
 demo.DINGTALK_AES_KEY = {aes_key!r}
 demo.DINGTALK_TOKEN = {token!r}
 from runtime.sandbox.b1 import sessions
-from runtime.sandbox.dingtalk import tokens
+from runtime.sandbox.oa import tokens
 numbers = itertools.count(100)
 sessions.{random} = lambda *_: {session!r} + str(next(numbers))
 tokens.secrets = types.SimpleNamespace(token_hex=lambda _: {access!r} + str(next(numbers)))

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-__all__ = ["ServiceFault", "bad_request", "dead_session", "error_body", "invalid_property", "not_found"]
+from starlette.responses import HTMLResponse, Response
+
+from runtime.sandbox.faults import ErrorKind
+
+__all__ = [
+    "ServiceFault",
+    "bad_request",
+    "dead_session",
+    "error_body",
+    "fault_answer",
+    "invalid_property",
+    "not_found",
+]
 
 
 class ServiceFault(Exception):
@@ -47,3 +60,23 @@ def error_body(fault: ServiceFault, version: str, language: str) -> dict[str, An
     if version == "v1":
         return {"error": {"code": fault.code, "message": {"lang": language, "value": fault.text}}}
     return {"error": {"code": str(fault.code), "details": [{"code": "", "message": ""}], "message": fault.text}}
+
+
+def fault_answer(kind: ErrorKind, path: str) -> Response:
+    """What answers a call that met a fault: the Service Layer itself, or the Apache in front of it."""
+    if kind == "throttled_html":
+        return HTMLResponse(
+            '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head><title>502 Proxy Error</title></head>'
+            "<body><h1>Proxy Error</h1><p>The proxy server received an invalid response from an upstream server.</p>"
+            "</body></html>",
+            502,
+        )
+    if kind == "error429":
+        page = "<html><body><h1>429 Too Many Requests</h1></body></html>"
+        return HTMLResponse(page, 429, {"Retry-After": "1"})
+    fault = ServiceFault(500, 305, "Switch company error: -1102")
+    if "/b1dis/" in path:
+        text = json.dumps({"code": "RIS.20000305", "message": fault.text})
+        return Response(text, 500, media_type="application/json")
+    body = error_body(fault, "v2" if "/v2/" in path else "v1", "en-us")
+    return Response(json.dumps(body), 500, media_type="application/json")

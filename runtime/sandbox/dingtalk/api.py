@@ -15,11 +15,11 @@ from starlette.routing import Route
 
 from runtime import jsontext
 from runtime.sandbox import demo
-from runtime.sandbox.dingtalk.errors import DingTalkError, json_response
+from runtime.sandbox.dingtalk.errors import DingTalkError
 from runtime.sandbox.dingtalk.forms import schema_of
 from runtime.sandbox.dingtalk.instances import Instance
-from runtime.sandbox.dingtalk.tokens import TOKEN_SECONDS
 from runtime.sandbox.dingtalk.values import table_answer
+from runtime.sandbox.oa.errors import json_response
 
 if TYPE_CHECKING:
     from runtime.sandbox.dingtalk import DingTalkSimulator
@@ -82,17 +82,17 @@ class _Calls:
     async def access_token(self, request: Request) -> Response:
         """获取企业内部应用的 accessToken"""
         body = await read_body(request)
-        token = self._simulator.tokens.issue(body.get("appKey"), body.get("appSecret"))
-        return json_response({"accessToken": token, "expireIn": TOKEN_SECONDS})
+        self._simulator.tokens.check_app(body.get("appKey"), body.get("appSecret"))
+        token, seconds = self._simulator.tokens.issue()
+        return json_response({"accessToken": token, "expireIn": seconds})
 
     async def legacy_token(self, request: Request) -> Response:
         """获取企业内部应用的 access_token (旧版)"""
         query = request.query_params
-        try:
-            token = self._simulator.tokens.issue(query.get("appkey"), query.get("appsecret"))
-        except DingTalkError:
+        if not self._simulator.tokens.knows(query.get("appkey"), query.get("appsecret")):
             return json_response({"errcode": 40089, "errmsg": "不合法的appkey或appsecret"})
-        return json_response({"errcode": 0, "errmsg": "ok", "access_token": token, "expires_in": TOKEN_SECONDS})
+        token, seconds = self._simulator.tokens.issue()
+        return json_response({"errcode": 0, "errmsg": "ok", "access_token": token, "expires_in": seconds})
 
     async def failed_pushes(self, request: Request) -> Response:
         """获取推送失败的事件列表 (旧版)"""
@@ -179,8 +179,13 @@ class _Calls:
             raise DingTalkError("invalidParameter", "参数错误：userIds 最多 10 个")
         if not isinstance(statuses, list) or not set(map(str, statuses)) <= set(_STATUSES):
             raise DingTalkError("invalidParameter", "参数错误：statuses")
+
+        def matches(instance: Instance) -> bool:
+            wanted = not statuses or instance.status in statuses
+            return wanted and (not users or instance.originator in users)
+
         ids, following = self._simulator.instances.page(
-            code, start=start, end=end, offset=offset, limit=limit, statuses=statuses, users=users
+            code, start=start, end=end, offset=offset, limit=limit, matches=matches
         )
         token = "" if following is None else str(following)
         return json_response({"result": {"list": ids, "nextToken": token}, "success": True})

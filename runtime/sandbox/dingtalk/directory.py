@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from runtime import jsontext
 from runtime.sandbox import demo
-from runtime.sandbox.dingtalk.errors import json_response
+from runtime.sandbox.oa.errors import json_response
 
 if TYPE_CHECKING:
     from runtime.sandbox.dingtalk import DingTalkSimulator

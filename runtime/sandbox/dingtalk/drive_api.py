@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from runtime.sandbox.dingtalk.api import guarded, read_body
 from runtime.sandbox.dingtalk.drive import LARGEST_FILE
-from runtime.sandbox.dingtalk.errors import json_response
+from runtime.sandbox.oa.errors import json_response
 
 if TYPE_CHECKING:
     from runtime.sandbox.dingtalk import DingTalkSimulator

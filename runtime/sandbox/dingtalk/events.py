@@ -9,7 +9,8 @@ import uuid
 from typing import Any
 
 from runtime.sandbox import demo
-from runtime.sandbox.dingtalk.instances import Instance, Task
+from runtime.sandbox.dingtalk.instances import Instance
+from runtime.sandbox.oa.approvals import Task
 
 __all__ = ["INSTANCE_CHANGE", "TASK_CHANGE", "event_of"]
 

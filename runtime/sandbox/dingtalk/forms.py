@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from runtime.sandbox import demo
+from runtime.sandbox.oa.simulator import OaForm
 
 __all__ = ["COMPONENTS", "Control", "Form", "demo_forms", "parse_form", "schema_of"]
 
@@ -50,18 +51,14 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: str = ""
 
 
-class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Form(OaForm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One approval template."""
 
-    code: str
-    name: str
     controls: tuple[Control, ...]
     #: User who decides where a start names no approvers.
     approver: str = demo.APPROVER
     #: Whether the originator may withdraw a running approval.
     withdrawable: bool = True
-    #: Milliseconds since the epoch.
-    modified: int = 0
 
 
 def parse_form(document: Any) -> Form:

@@ -20,8 +20,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from runtime import jsontext
 from runtime.sandbox import demo
-from runtime.sandbox.dingtalk.errors import DingTalkError, json_response
-from runtime.sandbox.dingtalk.tokens import check_app
+from runtime.sandbox.dingtalk.errors import DingTalkError
+from runtime.sandbox.dingtalk.tokens import DingTalkTokens
+from runtime.sandbox.oa.errors import json_response
+from runtime.sandbox.oa.push import CallbackProblem
 
 __all__ = ["Gateway", "NotDelivered"]
 
@@ -32,7 +34,7 @@ _CONNECT = "/v1.0/gateway/connect"
 _OUTSIDE = ("EventType", "EventTime", "CorpId", "eventId")
 
 
-class NotDelivered(Exception):
+class NotDelivered(CallbackProblem):
     """An event was not acknowledged; the text says why."""
 
 
@@ -89,10 +91,12 @@ class _Client:
 class Gateway:
     """Opens stream connections of the demo app and sends events over them.
 
+    :param tokens: knows the demo app
     :param clock: seconds since the epoch
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, tokens: DingTalkTokens, clock: Callable[[], float]) -> None:
+        self._tokens = tokens
         self._clock = clock
         self._tickets: dict[str, float] = {}
         self._clients: dict[str, _Client] = {}
@@ -158,7 +162,7 @@ class Gateway:
         """建立 Stream 连接的凭证"""
         try:
             body = jsontext.loads(await request.body())
-            check_app(body.get("clientId"), body.get("clientSecret"))
+            self._tokens.check_app(body.get("clientId"), body.get("clientSecret"))
             wanted = [item.get("type") for item in body.get("subscriptions", [])]
         except (ValueError, AttributeError, TypeError):
             return DingTalkError("invalidParameter", "参数错误").response()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from runtime.sandbox import demo
-from runtime.sandbox.dingtalk.gateway import NotDelivered
-from runtime.sandbox.dingtalk.push import CallbackProblem
 from runtime.sandbox.faults import KINDS, FaultSettings
+from runtime.sandbox.oa.push import CallbackProblem
+from runtime.sandbox.oa.simulator import OaSimulator
 from runtime.sandbox.web.render import form_fields, render
 from runtime.sandbox.world import World
 
@@ -45,7 +47,8 @@ class _Switches:
 
     async def index_page(self, request: Request) -> Response:
         world = self._world
-        counts = Counter(instance.status for instance in world.dingtalk.instances.newest_first())
+        systems = world.systems.values()
+        counts = Counter(instance.status for oa in systems for instance in oa.instances.newest_first())
         drafts = world.b1.rows("Drafts")
         return render(
             request,
@@ -53,10 +56,10 @@ class _Switches:
             base=world.base_url or str(request.base_url).rstrip("/"),
             demo=demo,
             running=counts["RUNNING"],
-            total=len(world.dingtalk.instances),
+            total=counts.total(),
             drafts=len(drafts),
             unsynced=sum(1 for draft in drafts if draft.get("U_ISSYN") == "N"),
-            subscription=world.dingtalk.push.subscription,
+            subscriptions={oa.system: oa.push.subscription for oa in systems},
             settings=world.faults.settings,
             planned=world.faults.planned,
             fault_names=FAULTS,
@@ -68,44 +71,41 @@ class _Switches:
     async def act(self, request: Request) -> Response:
         """A form of the switches page was submitted."""
         world, form = self._world, await form_fields(request)
+        action, _, system = request.path_params["action"].partition("-")
         try:
-            match request.path_params["action"]:
-                case "faults":
-                    world.faults.change(
-                        {
-                            "latency_ms": float(form.get("latency_ms") or 0),
-                            "rates": {kind: float(form[kind]) / 100 for kind in KINDS if float(form.get(kind) or 0)},
-                        }
-                    )
-                case "faults-off":
-                    world.faults.planned.clear()
-                    world.faults.apply(FaultSettings())
-                case "expire-b1":
-                    world.b1.expire_sessions()
-                case "expire-dingtalk":
-                    world.dingtalk.tokens.expire()
-                case "callback":
-                    await world.dingtalk.push.save_address(form.get("url", "").strip())
-                case "push":
-                    world.dingtalk.push.configure(
-                        {
-                            "mode": form.get("mode") or "http",
-                            "drop": form.get("drop") == "on",
-                            "copies": int(form.get("copies") or 1),
-                        }
-                    )
-                case "stream-disconnect":
-                    await world.dingtalk.gateway.disconnect()
-                case "stream-cut":
-                    await world.dingtalk.gateway.cut()
-                case _:
-                    return render(request, "missing.html", 404, what=request.url.path)
-        except (ValueError, CallbackProblem, NotDelivered) as error:
+            if system in world.systems:
+                known = await _act_on(world.systems[system], action, form)
+            else:
+                known = await self._act(request.path_params["action"], form)
+        except (ValueError, CallbackProblem) as error:
             return self._page(request, str(error), 422)
-        return RedirectResponse("/switches", 303)
+        return RedirectResponse("/switches", 303) if known else _missing(request)
+
+    async def _act(self, action: str, form: Mapping[str, str]) -> bool:
+        """Faults, B1 and DingTalk's streams; False if there is no such action."""
+        world = self._world
+        match action:
+            case "faults":
+                world.faults.change(
+                    {
+                        "latency_ms": float(form.get("latency_ms") or 0),
+                        "rates": {kind: float(form[kind]) / 100 for kind in KINDS if float(form.get(kind) or 0)},
+                    }
+                )
+            case "faults-off":
+                world.faults.planned.clear()
+                world.faults.apply(FaultSettings())
+            case "expire-b1":
+                world.b1.expire_sessions()
+            case "stream-disconnect":
+                await world.dingtalk.gateway.disconnect()
+            case "stream-cut":
+                await world.dingtalk.gateway.cut()
+            case _:
+                return False
+        return True
 
     def _page(self, request: Request, problem: str = "", status: int = 200) -> Response:
-        push = self._world.dingtalk.push
         return render(
             request,
             "switches.html",
@@ -113,8 +113,29 @@ class _Switches:
             settings=self._world.faults.settings,
             met=self._world.faults.met,
             fault_names=FAULTS,
-            subscription=push.subscription,
+            systems=[
+                (oa, oa.push.subscription, Counter(item.state for item in oa.push.log()))
+                for oa in self._world.systems.values()
+            ],
             streams=len(self._world.dingtalk.gateway.connections),
-            pushes=Counter(item.state for item in push.log()),
             problem=problem,
         )
+
+
+async def _act_on(oa: OaSimulator[Any, Any], action: str, form: Mapping[str, str]) -> bool:
+    """Tokens and pushes of one approval system; False if there is no such action."""
+    match action:
+        case "expire":
+            oa.tokens.expire()
+        case "callback":
+            await oa.push.save_address(form.get("url", "").strip())
+        case "push":
+            mode = {"mode": form["mode"]} if form.get("mode") else {}
+            oa.push.configure({**mode, "drop": form.get("drop") == "on", "copies": int(form.get("copies") or 1)})
+        case _:
+            return False
+    return True
+
+
+def _missing(request: Request) -> Response:
+    return render(request, "missing.html", 404, what=request.url.path)

@@ -48,6 +48,6 @@ def test_damaged_answer_is_refused() -> None:
     envelope = Envelope(TOKEN, KEY, OWNER)
     for broken in ("AAAA", "****", ""):
         answer = {"timeStamp": "1", "nonce": "n", "encrypt": broken}
-        answer["msg_signature"] = envelope._sign("1", "n", broken)
+        answer["msg_signature"] = envelope.sign("1", "n", broken)
         with pytest.raises(BadEnvelope):
             envelope.open_answer(answer)

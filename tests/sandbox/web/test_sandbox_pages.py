@@ -32,7 +32,7 @@ async def test_first_page_shows_where_to_connect_and_what_is_switched_on(sandbox
     await sandbox.control("PUT", "/faults", {"rates": {"reset_after": 0.02}, "latency_ms": 20})
     shown = await page(sandbox, "/")
     assert "2%" in shown
-    assert texts(shown, "callback-state") == ["未设置 not set"]
+    assert texts(shown, "callback-state") == ["未设置 not set"] * 2
 
 
 async def test_inbox_lists_by_state(sandbox: Any) -> None:
@@ -136,7 +136,7 @@ async def test_other_sites_cannot_press_buttons(sandbox: Any) -> None:
 
 
 async def test_push_log_of_an_approval(sandbox: Any, subscriber: Any) -> None:
-    await sandbox.client.post("/switches/callback", data={"url": subscriber.address})
+    await sandbox.client.post("/switches/callback-dingtalk", data={"url": subscriber.address})
     instance = await sandbox.start()
     await sandbox.eventually(lambda: subscriber.of(instance) == ["start"])
     log = sandbox.world.dingtalk.push.log
@@ -203,15 +203,15 @@ async def test_switches(sandbox: Any, subscriber: Any) -> None:
     assert not world.dingtalk.tokens.valid(sandbox.token)
     assert (await post("/switches/expire-b1")).status_code == 303
     subscriber.answer = "no"
-    refused = await post("/switches/callback", data={"url": subscriber.address})
+    refused = await post("/switches/callback-dingtalk", data={"url": subscriber.address})
     assert refused.status_code == 422
     assert "success" in texts(refused.text, "problem")[0]
-    await post("/switches/push", data={"drop": "on", "copies": "2"})
+    await post("/switches/push-dingtalk", data={"drop": "on", "copies": "2"})
     assert (world.dingtalk.push.subscription.drop, world.dingtalk.push.subscription.copies) == (True, 2)
     assert world.dingtalk.push.subscription.mode == "http"
-    await post("/switches/push", data={"mode": "stream"})
+    await post("/switches/push-dingtalk", data={"mode": "stream"})
     assert (world.dingtalk.push.subscription.mode, world.dingtalk.push.subscription.drop) == ("stream", False)
     assert '<option value="stream" selected>' in await page(sandbox, "/switches")
-    assert (await post("/switches/push", data={"mode": "pigeon"})).status_code == 422
+    assert (await post("/switches/push-dingtalk", data={"mode": "pigeon"})).status_code == 422
     assert {(await post(f"/switches/stream-{end}")).status_code for end in ("disconnect", "cut")} == {303}
     assert (await post("/switches/nonsense")).status_code == 404
