@@ -14,6 +14,7 @@ _ACTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
     "erp": {
         "query": ("entity select filter orderby page_size top", "entity", "read"),
         "find": ("entity key filter", "entity", "read"),
+        "get": ("entity key", "entity key", "read"),
         "update": ("entity key values", "entity key values", "update"),
         "decide": ("draft approved remarks approver", "draft approved", "update"),
         "create": ("entity values match", "entity values", "create"),

@@ -13,7 +13,7 @@ from runtime.errors import BadMapping
 from runtime.mapping.check import ActionShape, check_mapping
 from runtime.mapping.document import dump_mapping, parse_mapping
 from runtime.mapping.expressions import compile_value
-from runtime.mapping.models import CallStep, IfStep, Mapping
+from runtime.mapping.models import CallStep, EachStep, IfStep, Mapping
 from runtime.mapping.templates import Template, gallery, instantiate, load_template
 
 CONNECTIONS = {"erp": "b1-demo", "oa": "dingtalk-demo"}
@@ -184,3 +184,46 @@ def test_all_types_of_settings(dingtalk: Template) -> None:
     assert str(settings(rate="1.50")["rate"]) == "1.50"
     with pytest.raises(BadMapping, match="text"):
         settings(text="{{ 1 + }}")
+
+
+WECOM = {"erp": "b1-demo", "oa": "wecom-demo"}
+
+
+@pytest.fixture
+def wecom() -> Template:
+    return next(template for template in gallery() if template.id == "wecom-approval-odata")
+
+
+def test_wecom_filled_in_is_a_mapping_fit_to_run(wecom: Template, actions: dict[str, dict[str, ActionShape]]) -> None:
+    mapping = instantiate(wecom, id="x", title="", connections=WECOM, settings={"template_id": "3Tk"})
+    problems = check_mapping(mapping, {"erp": actions["erp"], "oa": actions["oa"]})
+    assert [(problem.level, problem.en) for problem in problems] == [("warning", "No field is mapped yet")]
+    body = str(wecom.flows)
+    unused = [item.name for item in wecom.settings if f"settings.{item.name}" not in body]
+    assert unused == ["status_agreed", "status_refused"]
+
+
+@pytest.mark.parametrize(
+    ("approver", "lines", "stops"),
+    [
+        (None, [(1, 5, "ardPending")], False),
+        (None, None, False),
+        (5, [(1, 1, "ardPending"), (1, 5, "ardPending")], False),
+        (4, [(1, 1, "ardPending"), (1, 5, "ardPending")], True),
+        (5, [(1, 5, "ardApproved"), (2, 6, "ardPending")], True),
+        (5, [(2, 5, "ardPending"), (1, 4, "ardPending")], True),
+        (5, [(1, 5, "ardApproved")], True),
+        (5, None, True),
+    ],
+)
+def test_the_stage_check(wecom: Template, approver: int | None, lines: Any, stops: bool) -> None:
+    """Stage 1 is the one that waits now."""
+    settings = {"template_id": "3Tk", "stage_approver": approver}
+    mapping = instantiate(wecom, id="x", title="", connections=WECOM, settings=settings)
+    each = mapping.flows["submit"].steps[1]
+    assert isinstance(each, EachStep)
+    check = each.steps[2]
+    assert isinstance(check, IfStep)
+    rows = lines and [dict(zip(("StageCode", "UserID", "Status"), line, strict=True)) for line in lines]
+    pending = {"CurrentStage": 1, "ApprovalRequestLines": rows}
+    assert bool(compile_value(check.if_)({"settings": mapping.settings, "pending": pending})) is stops
