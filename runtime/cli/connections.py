@@ -1,4 +1,4 @@
-"""``b1-runtime connections``: list, import, test, and a new key for the stored secrets."""
+"""``b1-runtime connections``: list, import, test, trust files, and a new key for the stored secrets."""
 
 from __future__ import annotations
 
@@ -47,6 +47,40 @@ def import_file(
     """从 JSON 文件导入连接；同名的被替换，密码加密保存 · Import connections; equal names are replaced."""
     names = workspace_of(context).connections.import_file(file)
     say(f"✓ 已导入 imported: {', '.join(names)}")
+
+
+@app.command("trust-file")
+def trust_file(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="WW_verify_….txt；省略则列出已有的 · Leave it out to list them", metavar="FILE"),
+    ] = None,
+    *,
+    delete: Annotated[bool, typer.Option("--delete", help="删除这个文件 · Forget this file")] = False,
+) -> None:
+    """企业微信域名校验文件：由运行时在网站根目录提供 · WeCom's trust file, served at the root of the site."""
+    from runtime.errors import CannotStart
+    from runtime.store.trust import TrustFiles
+
+    files = TrustFiles(workspace_of(context).settings.var)
+    if file is None:
+        for name in files.names():
+            print(name)
+        return
+    if delete:
+        if not files.delete(file.name):
+            raise CannotStart("没有这个校验文件", "There is no such trust file", where=file.name)
+        say(f"✓ 已删除 deleted: {file.name}")
+        return
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise CannotStart(
+            "文件无法读取", "The file cannot be read", where=str(file), remote=error.strerror or str(error)
+        ) from error
+    files.save(file.name, content)
+    say(f"✓ 运行时将在此路径提供 the runtime serves it at: /{file.name}")
 
 
 @app.command("test")

@@ -35,6 +35,7 @@ from runtime.service.schedules import Schedules
 from runtime.service.streams import Streams
 from runtime.service.sweep import Sweep
 from runtime.service.trouble import Troubles
+from runtime.service.trust import Trust
 from runtime.store.appcodes import AppCodes
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
@@ -42,6 +43,7 @@ from runtime.store.inbox import release_events
 from runtime.store.live import save_live
 from runtime.store.runs import last_ticks, mark_interrupted
 from runtime.store.sealed import first_locked
+from runtime.store.trust import TrustFiles
 from runtime.store.vault import Vault
 
 __all__ = ["Service"]
@@ -108,6 +110,7 @@ class Service:
                 Route("/healthz", self._health.healthz),
                 Route("/readyz", self._health.readyz),
                 Route("/metrics", self._health.metrics),
+                Route("/WW_verify_{code}.txt", Trust(TrustFiles(settings.var)).answer),
             ]
         )
         self._stop_watching = asyncio.Event()
