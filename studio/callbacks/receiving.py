@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
-from runtime.connectors.dingtalk.settings import DingTalkSettings
 from runtime.connectors.registry import open_connector
+from runtime.connectors.wecom.connector import WeComConnector
 from runtime.mapping.models import Mapping
 from runtime.store.connections import ConnectionInfo
 from runtime.store.database import RuntimeInfo
@@ -17,6 +18,7 @@ from studio.callbacks.filters import show_filters
 from studio.callbacks.keys import new_aes_key, new_token
 from studio.callbacks.selftest import Verdict, check
 from studio.callbacks.stream import choose_way, show_stream
+from studio.callbacks.trust import show_trust_files
 from studio.connections.form import environment_name
 from studio.i18n import plain, t
 from studio.workspace import Workspace, explained
@@ -47,15 +49,21 @@ def show_receiving(
     if choose_way(space, info) == "stream":
         show_stream(space, info, waiting, alive)
         return
+    is_wecom = info.kind == WeComConnector.kind
     st.markdown(f"**{t('callbacks.step.keys', name=plain(name))}**")
     _keys(space, info)
-    st.markdown(f"**{t('callbacks.step.console')}**")
     base = space.settings.public_url or (alive.url if alive else "")
-    _console(base, name)
-    st.markdown(f"**{t('callbacks.step.filters')}**")
-    show_filters(waiting)
-    st.markdown(f"**{t('callbacks.step.test')}**")
-    _self_test(space, name, alive)
+    if is_wecom:
+        st.markdown(f"**{t('callbacks.wecom.step.trust')}**")
+        show_trust_files(space)
+    system = "callbacks.wecom" if is_wecom else "callbacks"
+    st.markdown(f"**{t(f'{system}.step.console')}**")
+    _console(base, name, system)
+    st.markdown(f"**{t(f'{system}.step.filters')}**")
+    # WeCom sends the events of every template
+    show_filters([replace(one, filters=()) for one in waiting] if is_wecom else waiting)
+    st.markdown(f"**{t(f'{system}.step.test')}**")
+    _self_test(space, name, alive, system)
 
 
 def _keys(space: Workspace, info: ConnectionInfo) -> None:
@@ -102,19 +110,19 @@ def _put_away(name: str) -> None:
     st.session_state.get(_FRESH, {}).pop(name, None)
 
 
-def _console(base: str, name: str) -> None:
-    st.markdown(t("callbacks.console_where"))
+def _console(base: str, name: str, system: str) -> None:
+    st.markdown(t(f"{system}.console_where"))
     address = callback_address(base, name) if base else ""
     st.caption(t("callbacks.address"))
     if address:
         st.code(address, language=None)
     else:
         st.info(t("callbacks.no_address", path=plain(callback_address("", name))))
-    st.markdown(t("callbacks.console_then"))
+    st.markdown(t(f"{system}.console_then"))
 
 
-def _self_test(space: Workspace, name: str, alive: RuntimeInfo | None) -> None:
-    st.caption(t("callbacks.test_what"))
+def _self_test(space: Workspace, name: str, alive: RuntimeInfo | None, system: str) -> None:
+    st.caption(t(f"{system}.test_what"))
     local_column, public_column, _ = st.columns([1, 1, 2])
     base = ""
     if local_column.button(t("callbacks.test"), icon=":material/network_check:", type="primary", key="callbacks.test"):
@@ -137,8 +145,6 @@ def _run_test(space: Workspace, name: str, base: str) -> None:
     async def ask() -> tuple[Verdict, str]:
         connector = open_connector(name, document)
         try:
-            if not isinstance(connector.settings, DingTalkSettings):
-                return "no_test", ""
             return await check(name, connector.settings, base)
         finally:
             await connector.aclose()

@@ -14,12 +14,14 @@ from runtime import jsontext
 from runtime.connectors.base import CallbackRequest
 from runtime.connectors.dingtalk.callback import receive
 from runtime.connectors.dingtalk.settings import DingTalkSettings
+from runtime.connectors.wecom.callback import receive as receive_wecom
+from runtime.connectors.wecom.settings import WeComSettings
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.models import Mapping
-from runtime.sandbox.demo import DINGTALK_CONNECTION, connections
+from runtime.sandbox.demo import DINGTALK_CONNECTION, WECOM_CONNECTION, connections
 from studio.callbacks.addresses import callback_address, http_flows, reachable, subscriptions
 from studio.callbacks.keys import new_aes_key, new_token
-from studio.callbacks.selftest import channel_of, judge, question
+from studio.callbacks.selftest import Question, judge, question_of
 
 
 def settings(**changes: Any) -> DingTalkSettings:
@@ -75,25 +77,33 @@ def test_http_flows_have_an_address() -> None:
     assert flow.address("https://b1.example.com/") == "https://b1.example.com/flows/orders/new"
 
 
-def asked(sender: DingTalkSettings, receiver: DingTalkSettings) -> bytes:
-    channel = channel_of("ding", sender)
-    assert channel is not None
-    query, body = question(channel)
-    request = CallbackRequest(method="POST", query=query, headers={}, body=body)
-    received = receive("ding", receiver, request)
+def question(asking: DingTalkSettings | WeComSettings) -> Question:
+    found = question_of("oa", asking)
+    assert isinstance(found, Question)
+    return found
+
+
+def request(asked: Question) -> CallbackRequest:
+    return CallbackRequest(method=asked.method, query=asked.query, headers={}, body=asked.body or b"")
+
+
+def test_dingtalks_connector_answers_the_self_test() -> None:
+    asked = question(settings())
+    received = receive("ding", settings(), request(asked))
     assert received.events == ()
-    return received.reply.body
+    assert judge(asked, 200, received.reply.body) == "ok"
+    assert judge(question(settings(token="another")), 200, received.reply.body) == "other_keys"
+    assert question_of("ding", settings(token="")) == "no_keys"
 
 
-def test_the_connector_answers_the_self_test() -> None:
-    channel = channel_of("ding", settings())
-    assert channel is not None
-    answer = asked(settings(), settings())
-    assert judge(channel, 200, answer) == "ok"
-    other = channel_of("ding", settings(token="another"))
-    assert other is not None
-    assert judge(other, 200, answer) == "other_keys"
-    assert channel_of("ding", settings(token="")) is None
+def test_wecoms_connector_answers_the_self_test() -> None:
+    document = connections("http://127.0.0.1:1")[WECOM_CONNECTION]
+    wecom = WeComSettings.model_validate({name: value for name, value in document.items() if name != "kind"})
+    asked = question(wecom)
+    reply = receive_wecom("oa", wecom, request(asked)).reply
+    assert judge(asked, 200, reply.body) == "ok"
+    assert judge(asked, 200, reply.body + b"\n") == "stranger"
+    assert judge(asked, 403, b"") == "refused"
 
 
 @pytest.mark.parametrize(
@@ -101,9 +111,7 @@ def test_the_connector_answers_the_self_test() -> None:
     [(403, "refused"), (404, "missing"), (503, "unavailable"), (502, "stranger"), (302, "stranger"), (204, "stranger")],
 )
 def test_other_answers_have_their_meaning(status: int, verdict: str) -> None:
-    channel = channel_of("ding", settings())
-    assert channel is not None
-    assert judge(channel, status, b"") == verdict
+    assert judge(question(settings()), status, b"") == verdict
 
 
 @given(
@@ -118,6 +126,4 @@ def test_other_answers_have_their_meaning(status: int, verdict: str) -> None:
     )
 )
 def test_nothing_but_the_real_answer_is_good(body: bytes) -> None:
-    channel = channel_of("ding", settings())
-    assert channel is not None
-    assert judge(channel, 200, body) in ("stranger", "other_keys")
+    assert judge(question(settings()), 200, body) in ("stranger", "other_keys")

@@ -23,6 +23,7 @@ from runtime.store.appcodes import AppCodes
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
 from runtime.store.inbox import list_events
+from runtime.store.trust import TrustFiles
 from runtime.store.vault import Vault
 from studio.callbacks.selftest import Verdict
 from studio.i18n import catalogue
@@ -236,6 +237,26 @@ def test_the_self_test_of_stream_mode(
     assert "Stream 模式可用" in found
     assert "运行时还没有连上" in found
     assert "DING_SECRET" in found
+
+
+def test_a_wecom_connection_has_its_own_steps_and_its_trust_file(
+    database: Database, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections(database).delete(NAME)
+    wecom = demo.WECOM_CONNECTION
+    connections(database).save(wecom, demo.connections(SANDBOX)[wecom])
+    monkeypatch.setenv("B1_PUBLIC_URL", "https://b1.example.com")
+    page = drawn()
+    assert TEXT["callbacks.wecom.console_where"] in said(page)
+    assert "钉钉开放平台" not in said(page)
+    assert f"https://b1.example.com/callbacks/{wecom}" in codes(page)
+    upload = page.file_uploader(key="callbacks.trust")
+    page = checked(upload.set_value(("WW_verify_YpAqDE4xoAPsmGSK.txt", b"YpAqDE4xoAPsmGSK", "text/plain")).run())
+    assert "https://b1.example.com/WW_verify_YpAqDE4xoAPsmGSK.txt" in said(page)
+    assert TrustFiles(Settings().var).read("WW_verify_YpAqDE4xoAPsmGSK.txt") == b"YpAqDE4xoAPsmGSK"
+    serve()
+    page = click(drawn(), "callbacks.test")
+    assert "验签、解密正确" in said(page)
 
 
 def test_failed_events_are_told_and_tried_again(database: Database) -> None:
