@@ -50,7 +50,8 @@ def main() -> None:
             settle=options.settle,
         )
         folder = Path(tempfile.mkdtemp(prefix=f"b1-faults-{name}-"))
-        with Laboratory.opened(folder / "lab", plan.weather.environment, plan.weather.connection) as laboratory:
+        weather = plan.weather
+        with Laboratory.opened(folder / "lab", weather.environment, weather.connection, weather.system) as laboratory:
             outcome = run(plan, laboratory)
         _show(outcome)
         if outcome.audit.passed:

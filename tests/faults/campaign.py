@@ -32,7 +32,7 @@ _EAGER = 0.4
 _LOOK = 2.0
 #: Seconds for which a world in order has to stay so: what comes late counts too.
 _CALM = 4.0
-#: DingTalk tries again and again while the runtime is down, and never gives up during a campaign.
+#: The approval system tries again and again while the runtime is down, and never gives up during a campaign.
 _BACKOFF = [0.3, 0.5, 0.5, *[1.0] * 600]
 #: Points that are reached many times in a short life: which passing kills is drawn from 1 to this.
 _OFTEN = {FaultPoint.BEFORE_COMMIT: 15, FaultPoint.AFTER_COMMIT: 15, FaultPoint.BEFORE_WRITE_BACK: 3}
@@ -43,11 +43,13 @@ class Weather:
     """What goes wrong besides the kills."""
 
     name: str
+    #: The approval system: ``dingtalk`` or ``wecom``.
+    system: str = "dingtalk"
     #: Share of calls that meet each kind of fault, see :mod:`runtime.sandbox.faults`.
     faults: Mapping[str, float] = field(default_factory=dict)
-    #: DingTalk's subscription: ``copies``, ``scatter_s``, ``drop`` …
+    #: Its subscription: ``copies``, ``scatter_s``, ``drop`` …
     push: Mapping[str, Any] = field(default_factory=dict)
-    #: Settings of the runtime's connection to DingTalk.
+    #: Settings of the runtime's connection to it.
     connection: Mapping[str, Any] = field(default_factory=dict)
     #: Events of the past that are pushed once more after each kill.
     echoes: int = 0
@@ -99,7 +101,7 @@ def run(plan: Plan, laboratory: Laboratory) -> Outcome:
     tally = Tally()
     weather = plan.weather
     given = len(laboratory.drafts())
-    laboratory.control("PUT", "/dingtalk/callback", {"backoff": _BACKOFF, **weather.push})
+    laboratory.control("PUT", f"/{weather.system}/callback", {"backoff": _BACKOFF, **weather.push})
     rates = {"rates": dict(weather.faults), "timeout_s": 5.0, "seed": plan.seed}
     laboratory.control("PUT", "/faults", rates)
     with _approvers(laboratory, plan.seed):
@@ -170,9 +172,9 @@ def _dies(laboratory: Laboratory) -> bool:
 def _echo(laboratory: Laboratory, echoes: int, rng: random.Random) -> None:
     """Events of the past come once more."""
     if echoes:
-        events = laboratory.control("GET", "/dingtalk/events")["events"]
+        events = laboratory.control("GET", f"/{laboratory.system}/events")["events"]
         for event in rng.sample(events, min(echoes, len(events))):
-            laboratory.control("POST", f"/dingtalk/events/{event['id']}/redeliver")
+            laboratory.control("POST", f"/{laboratory.system}/events/{event['id']}/redeliver")
 
 
 def _await_end(laboratory: Laboratory, plan: Plan, tally: Tally) -> Audit:
@@ -197,7 +199,9 @@ def _approvers(laboratory: Laboratory, seed: int) -> Iterator[None]:
     rng, over = random.Random(f"{seed} approvers"), threading.Event()
 
     def decide() -> None:
-        with httpx.Client(base_url=f"{laboratory.sandbox}/control/dingtalk", timeout=30, trust_env=False) as desk:
+        with httpx.Client(
+            base_url=f"{laboratory.sandbox}/control/{laboratory.system}", timeout=30, trust_env=False
+        ) as desk:
             while not over.wait(_INBOX):
                 found = desk.get("/instances", params={"status": "RUNNING", "limit": 1000}).json()["instances"]
                 for instance in found:

@@ -17,6 +17,8 @@ from typing import Any, Self
 import httpx
 
 from runtime.faultpoints import VARIABLE
+from runtime.mapping.document import dump_mapping
+from runtime.mapping.templates import instantiate, load_template
 from runtime.sandbox import demo
 from tests.faults.audit import Approval, Draft
 
@@ -24,8 +26,11 @@ __all__ = ["Laboratory"]
 
 _ROOT = Path(__file__).parents[2]
 _MAPPING = _ROOT / "mappings/purchase-request-dingtalk.json"
-#: Label of the control that holds a document's key.
-_KEY_CONTROL = "来源单号"
+_TEMPLATE = _ROOT / "mappings/templates/wecom-approval-odata.json"
+#: By approval system: label of the control that holds a document's key, field that holds the approval's id, connection.
+_KEY_CONTROL = {"dingtalk": "来源单号", "wecom": "草稿单号"}
+_INSTANCE = {"dingtalk": "U_instanceID", "wecom": "U_SPNO"}
+_CONNECTION = {"dingtalk": demo.DINGTALK_CONNECTION, "wecom": demo.WECOM_CONNECTION}
 _REQUESTS = "DocObjectCode eq '1470000113'"
 #: A draft of the demo data that is marked from the beginning.
 _SYNCED_BEFORE = 15
@@ -41,10 +46,12 @@ class Laboratory:
     """Two real processes on loopback; only those that it started itself are ever killed.
 
     :param environment: further settings of the runtime, ``B1_…``
+    :param system: the approval system, ``dingtalk`` or ``wecom``
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], system: str = "dingtalk") -> None:
         self._folder = folder
+        self.system = system
         self._environment = {**os.environ, **environment, "B1_MAPPINGS": str(folder / "mappings"), "B1_LOG": "warning"}
         self._environment.pop(VARIABLE, None)
         self._runtime: subprocess.Popen[bytes] | None = None
@@ -59,16 +66,19 @@ class Laboratory:
         folder: Path,
         environment: Mapping[str, str] | None = None,
         connection: Mapping[str, Any] | None = None,
+        system: str = "dingtalk",
     ) -> Iterator[Self]:
         """A laboratory with its sandbox running, in an empty folder.
 
-        :param connection: settings of the connection to DingTalk that are not as usual
+        :param connection: settings of the connection to the approval system that are not as usual
         """
-        laboratory = cls(folder, environment or {})
+        laboratory = cls(folder, environment or {}, system)
         (folder / "mappings").mkdir(parents=True)
-        (folder / "mappings" / _MAPPING.name).write_text(json.dumps(_quick_mapping()), encoding="utf-8")
-        callback = f"http://127.0.0.1:{laboratory._runtime_port}/callbacks/{demo.DINGTALK_CONNECTION}"
-        options = ["sandbox", "--port", str(laboratory._sandbox_port), "--callback", callback]
+        mapping = _quick_mapping(system)
+        (folder / "mappings" / f"{mapping['id']}.json").write_text(json.dumps(mapping), encoding="utf-8")
+        callback = f"http://127.0.0.1:{laboratory._runtime_port}/callbacks/{_CONNECTION[system]}"
+        option = "--callback" if system == "dingtalk" else f"--{system}-callback"
+        options = ["sandbox", "--port", str(laboratory._sandbox_port), option, callback]
         sandbox = laboratory._start(*options)
         try:
             laboratory._await_sandbox(sandbox)
@@ -127,12 +137,12 @@ class Laboratory:
 
     def approvals(self) -> list[Approval]:
         """Every approval that the OA holds."""
-        found = self.control("GET", f"/dingtalk/instances?limit={_ALL}")
+        found = self.control("GET", f"/{self.system}/instances?limit={_ALL}")
         assert found["total"] == len(found["instances"])
         return [
             Approval(
                 instance=instance["id"],
-                document=next((value["value"] for value in instance["values"] if value["name"] == _KEY_CONTROL), ""),
+                document=_texts(instance).get(_KEY_CONTROL[self.system], ""),
                 outcome=_outcome(instance["status"], instance["result"]),
             )
             for instance in found["instances"]
@@ -150,7 +160,7 @@ class Laboratory:
             Draft(
                 key=str(row["DocEntry"]),
                 mark=row.get("U_ISSYN") or "",
-                instance=row.get("U_instanceID") or "",
+                instance=row.get(_INSTANCE[self.system]) or "",
                 status=row.get("U_ApprovalStatus") or "",
                 decision=decisions.get(row["DocEntry"], ""),
             )
@@ -186,9 +196,9 @@ class Laboratory:
                 return
         raise RuntimeError(f"the sandbox did not start:\n{self._log('sandbox')}")
 
-    def _save_connections(self, dingtalk: Mapping[str, Any]) -> None:
+    def _save_connections(self, changes: Mapping[str, Any]) -> None:
         documents = demo.connections(self.sandbox)
-        documents[demo.DINGTALK_CONNECTION] |= dingtalk
+        documents[_CONNECTION[self.system]] |= changes
         for document in documents.values():
             document |= {"rate": 1000, "timeout": _TIMEOUT}
         file = self._folder / "connections.json"
@@ -203,12 +213,38 @@ class Laboratory:
         return self._log_file(name).read_text(encoding="utf-8", errors="replace")[-2000:]
 
 
-def _quick_mapping() -> dict[str, Any]:
+def _quick_mapping(system: str) -> dict[str, Any]:
     """The demo's mapping with a tick every second, and outcomes in their own words."""
+    outcomes = {f"status_{outcome}": outcome for outcome in ("agreed", "refused", "withdrawn")}
+    if system == "wecom":
+        return _wecom_mapping(outcomes)
     mapping: dict[str, Any] = json.loads(_MAPPING.read_text(encoding="utf-8"))
     mapping["flows"]["submit"]["trigger"]["schedule"] = {"every": "1s"}
-    mapping["settings"] |= {f"status_{outcome}": outcome for outcome in ("agreed", "refused", "withdrawn")}
+    mapping["settings"] |= outcomes
     return mapping
+
+
+def _wecom_mapping(outcomes: Mapping[str, str]) -> dict[str, Any]:
+    made = instantiate(
+        load_template(_TEMPLATE),
+        id="purchase-request-wecom",
+        title="",
+        connections={"erp": demo.B1_CONNECTION, "oa": demo.WECOM_CONNECTION},
+        settings={"template_id": demo.WECOM_TEMPLATE, "key_field": "草稿单号", "period": "1s", **outcomes},
+    )
+    mapping: dict[str, Any] = json.loads(dump_mapping(made))
+    form = next(step for step in mapping["flows"]["submit"]["steps"][1]["steps"] if step.get("id") == "form")
+    form["map"]["fields"] = [{"to": "申请人", "from": "RequesterName"}, {"to": "草稿单号", "from": "DocEntry"}]
+    columns = [{"to": "物料编号", "from": "ItemCode"}, {"to": "数量", "from": "Quantity"}]
+    form["map"]["tables"] = [{"to": "物料", "from": "DocumentLines", "fields": columns}]
+    return mapping
+
+
+def _texts(instance: Mapping[str, Any]) -> dict[str, str]:
+    """Label → text of an approval, as the control API of its system shows it."""
+    if "values" in instance:
+        return {value["name"]: value["value"] for value in instance["values"]}
+    return {content["title"][0]["text"]: content["value"].get("text", "") for content in instance["contents"]}
 
 
 def _outcome(status: str, result: str) -> str:

@@ -49,6 +49,7 @@ WEATHERS: Final = {
             connection={"event_mode": "stream", "reconnect_after": 0.2},
             echoes=2,
         ),
+        Weather(name="wecom", system="wecom", faults=_FAULTS, push=_THRICE, echoes=3),
     )
 }
 
