@@ -16,6 +16,7 @@ from runtime.connectors.b1_service_layer.connector import ServiceLayerConnector
 from runtime.connectors.base import Connector, ConnectorSettings
 from runtime.connectors.dingtalk.connector import DingTalkConnector
 from runtime.connectors.sql.connector import SqlConnector
+from runtime.connectors.weaver.connector import WeaverConnector
 from runtime.errors import BadConnection
 
 __all__ = ["check_settings", "connector_kinds", "open_connector", "secret_fields"]
@@ -28,6 +29,7 @@ _BUILT_IN: tuple[type[Connector[Any]], ...] = (
     DiApiConnector,
     SqlConnector,
     DingTalkConnector,
+    WeaverConnector,
 )
 
 _FAULTS = {

@@ -1,8 +1,9 @@
-"""The sandbox: B1 and DingTalk doubles, their pages and their switches, as one application on one port.
+"""The sandbox: doubles of B1 and the approval systems, their pages and switches, as one application on one port.
 
 ====================  =====================================================================================
 ``/b1/…``             B1 Service Layer (``/b1/b1s/v1/…`` and ``/b1/b1s/v2/…``) and DI gateway (``/b1/b1dis/v1/…``)
 ``/dingtalk/…``       DingTalk, new and legacy host
+``/weaver/…``         Weaver e-cology 9 (``/weaver/api/…``)
 ``/``                 pages: inbox, documents, switches
 ``/control/…``        JSON control API, see :mod:`runtime.sandbox.control`
 ====================  =====================================================================================
@@ -27,6 +28,7 @@ from runtime.sandbox.control import control_routes
 from runtime.sandbox.dingtalk import DingTalkSimulator
 from runtime.sandbox.faults import Faults, FaultSettings, FaultsMiddleware
 from runtime.sandbox.storage import Storage
+from runtime.sandbox.weaver import WeaverSimulator
 from runtime.sandbox.web import web_routes
 from runtime.sandbox.world import World
 
@@ -45,6 +47,7 @@ class SandboxApp(Starlette):
             routes=[
                 Mount("/b1", routes=world.b1.routes()),
                 Mount("/dingtalk", routes=world.dingtalk.routes()),
+                Mount("/weaver", routes=world.weaver.routes()),
                 Mount("/control", routes=control_routes(world)),
                 *web_routes(world),
             ],
@@ -53,7 +56,11 @@ class SandboxApp(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Faults stand outermost: breaking a connection needs the server's own ``send``."""
-        expire = {"/b1": self.world.b1.expire_sessions, "/dingtalk": self.world.dingtalk.tokens.expire}
+        expire = {
+            "/b1": self.world.b1.expire_sessions,
+            "/dingtalk": self.world.dingtalk.tokens.expire,
+            "/weaver": self.world.weaver.auth.expire,
+        }
         return FaultsMiddleware(_SameOrigin(super().build_middleware_stack()), self.world.faults, expire)
 
 
@@ -72,13 +79,14 @@ def create_app(
     :param base_url: where it is reached, shown on the pages; empty = taken from each request
     :param faults: what goes wrong from the start
     :param callback_url: DingTalk's callback address; None = as saved before. It is checked once somebody listens there.
-    :param clock: DingTalk's clock, seconds since the epoch
+    :param clock: clock of the approval systems, seconds since the epoch
     :param terminate_after: seconds after a start before DingTalk's API terminates an approval
     :raises CannotStart: the folder cannot be written
     """
     storage = Storage(var / DATA_FILE if var else None)
     dingtalk = DingTalkSimulator(storage, clock=clock, terminate_after=terminate_after)
-    world = World(storage, B1Simulator(storage), dingtalk, Faults(faults), base_url)
+    weaver = WeaverSimulator(storage, clock=clock)
+    world = World(storage, B1Simulator(storage), dingtalk, weaver, Faults(faults), base_url)
     world.seed_once()
     if callback_url is not None:
         dingtalk.push.assume(callback_url)

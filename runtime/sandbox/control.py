@@ -36,6 +36,19 @@
 ``POST /control/dingtalk/instances/{id}/decide``         ``{"result": "agree" | "refuse", "remark", "user"}``; without
                                                          ``user`` the first one who has an open task
 ``POST /control/dingtalk/instances/{id}/withdraw``       ``{"remark"}``, as the originator, without the 15 s rule
+``GET  /control/weaver/registration``                    ``{"secret", "spk"}`` in force; registers if nobody has
+``POST /control/weaver/expire-tokens``                   every token ends
+``GET|PUT /control/weaver/node-action``                  what the node action posts, and where: ``url``, ``app_code``,
+                                                         ``template``, ``answer_field``, ``answer_value``, ``blocking``,
+                                                         ``retries``, ``timeout_s``, ``drop``
+``GET  /control/weaver/sendings?request=``               bodies that were posted, oldest first
+``POST /control/weaver/sendings/{id}/repeat``            post one body once more
+``GET  /control/weaver/requests?state=&limit=100``       requests, newest first
+``POST /control/weaver/requests/{id}/decide``            ``{"result": "agree" | "refuse", "remark", "user"}``
+``PUT|DELETE /control/weaver/workflows/{id}``            one workflow with its fields
+``GET  /control/weaver/mode/{interface}``                records of the mode engine
+``PUT  /control/weaver/answers``                         shapes of answers: ``create`` (``word object top``), ``mode``
+                                                         (``text object datas plain``), ``all_or_nothing``
 =======================================================  ============================================================
 
 Errors answer 4xx with ``{"error": "…"}``.
@@ -59,6 +72,7 @@ from runtime.sandbox.dingtalk.gateway import NotDelivered
 from runtime.sandbox.dingtalk.instances import Instance
 from runtime.sandbox.dingtalk.push import CallbackProblem
 from runtime.sandbox.faults import FaultSettings, PlannedFault
+from runtime.sandbox.weaver.control import weaver_control
 from runtime.sandbox.world import World
 
 __all__ = ["control_routes"]
@@ -100,6 +114,7 @@ def control_routes(world: World) -> list[Route]:
         ("POST", "/dingtalk/instances/{id}/decide", control.decide),
         ("POST", "/dingtalk/instances/{id}/withdraw", control.withdraw),
     ]
+    table += [(method, f"/weaver{path}", handler) for method, path, handler in weaver_control(world.weaver)]
     return [Route(path, _answering(handler), methods=[method]) for method, path, handler in table]
 
 
@@ -107,7 +122,7 @@ def _answering(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         try:
             return json_response(await handler(request))
-        except _Missing as error:
+        except (_Missing, KeyError) as error:
             return json_response({"error": str(error)}, 404)
         except (CallbackProblem, DingTalkError, NotDelivered) as error:
             return json_response({"error": str(error)}, 422)

@@ -1,4 +1,4 @@
-"""The demo company: fixed credentials, people and departments that B1, DingTalk and the tests agree on.
+"""The demo company: fixed credentials, people and departments that B1, the approval systems and the tests agree on.
 
 Nothing here is a secret: these values open the sandbox only, and the sandbox listens on loopback only.
 """
@@ -27,6 +27,14 @@ __all__ = [
     "PROCESS_CODE",
     "ROOT_DEPARTMENT",
     "USERS",
+    "WEAVER_APPROVER",
+    "WEAVER_APP_ID",
+    "WEAVER_CONNECTION",
+    "WEAVER_DEPARTMENTS",
+    "WEAVER_MODE_PASSWORD",
+    "WEAVER_MODE_SYSTEM",
+    "WEAVER_USERS",
+    "WEAVER_WORKFLOW",
     "Person",
     "connections",
 ]
@@ -76,13 +84,36 @@ USERS: Final[dict[str, Person]] = {
 #: Who decides where a start names no approvers.
 APPROVER: Final = "user-manager"
 
+WEAVER_APP_ID: Final = "EEAA5436-7577-4BE0-8C6C-89E9D88805EA"
+#: The purchase request workflow; its form is formtable_main_45.
+WEAVER_WORKFLOW: Final = 45
+#: The mode engine's login.
+WEAVER_MODE_SYSTEM: Final = "erp"
+WEAVER_MODE_PASSWORD: Final = "erp-demo-2026"  # noqa: S105 - as above
+#: ``hrmdepartment.id`` -> name.
+WEAVER_DEPARTMENTS: Final[dict[int, str]] = {1: "演示工厂", 11: "生产部", 12: "采购部", 13: "仓储部"}
+#: ``hrmresource.id`` -> person; the same ids stand in the drafts' ``U_OAUserID``. The last one is locked.
+WEAVER_USERS: Final[dict[int, Person]] = {
+    15: Person("张三", 11),
+    16: Person("李四", 12),
+    17: Person("王五", 13),
+    20: Person("陈经理", 1),
+    99: Person("离职员工", 1),
+}
+WEAVER_APPROVER: Final = 20
+
 #: Names of the demo's connections, as the demo mapping knows them.
 B1_CONNECTION: Final = "b1-demo"
 DINGTALK_CONNECTION: Final = "dingtalk-demo"
+WEAVER_CONNECTION: Final = "weaver-demo"
 
 
 def connections(base: str) -> dict[str, dict[str, Any]]:
-    """The demo's connection documents for a sandbox at address ``base`` (``http://127.0.0.1:8765``)."""
+    """The demo's connection documents for a sandbox at address ``base`` (``http://127.0.0.1:8765``).
+
+    The Weaver one still lacks what registering gives: ``GET /control/weaver/registration``, or ``b1-runtime connections
+    register``.
+    """
     return {
         B1_CONNECTION: {
             "kind": "b1.service_layer",
@@ -99,5 +130,16 @@ def connections(base: str) -> dict[str, dict[str, Any]]:
             "app_secret": DINGTALK_APP_SECRET,
             "aes_key": DINGTALK_AES_KEY,
             "token": DINGTALK_TOKEN,
+        },
+        WEAVER_CONNECTION: {
+            "kind": "weaver",
+            "base_url": f"{base}/weaver",
+            "app_id": WEAVER_APP_ID,
+            "user_id": str(WEAVER_APPROVER),
+            "absent": "resend",
+            "outcome_source": "field",
+            "outcome_field": "spjg",
+            "mode_system": WEAVER_MODE_SYSTEM,
+            "mode_password": WEAVER_MODE_PASSWORD,
         },
     }

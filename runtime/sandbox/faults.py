@@ -200,6 +200,8 @@ def break_connection(send: Send) -> None:
 
 
 def _error_answer(kind: FaultKind, prefix: str, path: str) -> Response:
+    if prefix == "/weaver":
+        return _OA_DOWN if kind == "error500" else _BLOCKED if kind == "throttled_html" else _OA_BUSY
     is_b1 = prefix == "/b1"
     if kind == "throttled_html":
         return _BAD_GATEWAY if is_b1 else _BLOCKED
@@ -229,6 +231,9 @@ _BAD_GATEWAY = HTMLResponse(
     "<h1>Proxy Error</h1><p>The proxy server received an invalid response from an upstream server.</p></body></html>",
     502,
 )
+#: The pages of the OA's own web server.
+_OA_DOWN = HTMLResponse("<html><head><title>500 Servlet Exception</title></head><body><h1>500</h1></body></html>", 500)
+_OA_BUSY = HTMLResponse("<html><body><h1>429 Too Many Requests</h1></body></html>", 429, {"Retry-After": "1"})
 #: DingTalk blocks an address that calls too often: a page with status 200, not JSON.
 _BLOCKED = HTMLResponse(
     "<html><head><title>访问受限</title></head><body><h1>访问过于频繁，请稍后再试</h1></body></html>"

@@ -8,6 +8,7 @@ from runtime.sandbox.b1 import B1Simulator
 from runtime.sandbox.dingtalk import DingTalkSimulator
 from runtime.sandbox.faults import Faults
 from runtime.sandbox.storage import Storage
+from runtime.sandbox.weaver import WeaverSimulator
 
 __all__ = ["World"]
 
@@ -16,11 +17,12 @@ _META = "sandbox"
 
 @dataclass(frozen=True)
 class World:
-    """Both simulators, their common storage and the fault switches."""
+    """The simulators, their common storage and the fault switches."""
 
     storage: Storage
     b1: B1Simulator
     dingtalk: DingTalkSimulator
+    weaver: WeaverSimulator
     faults: Faults
     #: Where the sandbox is reached; empty = taken from each request.
     base_url: str
@@ -30,4 +32,5 @@ class World:
         if "seeded" not in self.storage.load(_META):
             self.b1.seed()
             self.dingtalk.seed()
+            self.weaver.seed()
             self.storage.put(_META, "seeded", True)
