@@ -78,6 +78,47 @@ async def _test(workspace: Workspace, name: str) -> bool:
         await pool.aclose()
 
 
+@app.command("register")
+def register_connection(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="连接名 · Name of the connection", metavar="NAME")],
+    *,
+    again: Annotated[
+        bool, typer.Option("--again", help="已注册也重新注册，旧的作废 · Also if it is registered")
+    ] = False,
+) -> None:
+    """在对方系统注册本连接（泛微 regist），并保存得到的密钥 · Register with the other system, and store what it gives.
+
+    重新注册会更换 secret 和 spk，使用旧值的其他程序随即失效，因此已注册的连接需要 --again。
+
+    Registering again changes secret and spk for every program that uses them; a registered connection needs --again.
+    """
+    given = asyncio.run(_register(workspace_of(context), name, again=again))
+    say(f"✓ 已注册并保存 registered and stored: {', '.join(sorted(given))}")
+
+
+async def _register(workspace: Workspace, name: str, *, again: bool) -> list[str]:
+    from runtime.connectors.registry import open_connector
+    from runtime.errors import BadConnection
+
+    document = workspace.connections.document(name)
+    connector = open_connector(name, document)
+    try:
+        if not connector.has_registration:
+            raise BadConnection("此类连接无需注册", "This kind of connection is not registered", where=name)
+        if connector.is_registered and not again:
+            raise BadConnection(
+                "连接已经注册；重新注册会使旧的密钥作废，确实需要时加 --again",
+                "The connection is registered already; registering again voids the old secret. Use --again to do so",
+                where=name,
+            )
+        given = await connector.register()
+    finally:
+        await connector.aclose()
+    workspace.connections.save(name, {**document, **given})
+    return list(given)
+
+
 @app.command("rotate-key")
 def rotate_key(context: typer.Context) -> None:
     """更换加密密码所用的密钥，运行时可继续工作 · Seal all secrets under a new key; a live runtime may go on.

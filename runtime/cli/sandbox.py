@@ -1,4 +1,4 @@
-"""``b1-runtime sandbox``: simulated B1 and DingTalk on one local port."""
+"""``b1-runtime sandbox``: simulated B1, DingTalk and Weaver on one local port."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sandbox(
         typer.Option(help="钉钉事件回调地址 · DingTalk's callback address", metavar="URL", show_default=False),
     ] = None,
 ) -> None:
-    """启动沙箱：模拟 B1 与钉钉，附网页 · Start the sandbox: simulated B1 and DingTalk, with pages."""
+    """启动沙箱：模拟 B1、钉钉与泛微，附网页 · Start the sandbox: simulated B1, DingTalk and Weaver, with pages."""
     from runtime.sandbox.server import serve
 
     serve(
@@ -51,6 +51,6 @@ def sandbox(
 def _announce(address: str) -> None:
     print(
         f"✓ 沙箱已启动 The sandbox is ready: {address}\n"
-        f"  钉钉待办 inbox {address}/inbox · B1 单据 documents {address}/documents · 开关 switches {address}/switches",
+        f"  审批 inbox {address}/inbox · B1 单据 documents {address}/documents · 开关 switches {address}/switches",
         flush=True,
     )

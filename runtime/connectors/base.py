@@ -401,6 +401,11 @@ class Connector(ABC, Generic[S]):
     #: Whether :meth:`register` works.
     has_registration: ClassVar[bool] = False
 
+    @property
+    def is_registered(self) -> bool:
+        """Whether the settings hold what registering gives."""
+        return False
+
 
 async def rows(items: Sequence[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
     """A stream over rows that are already here."""

@@ -103,6 +103,11 @@ class WeaverConnector(Connector[WeaverSettings]):
         """See :class:`~runtime.connectors.base.Connector` and :meth:`.client.WeaverClient.register`."""
         return await self._client.register()
 
+    @property
+    def is_registered(self) -> bool:
+        """Whether secret and public key are known."""
+        return bool(self.settings.secret.get_secret_value() and self.settings.spk)
+
     async def aclose(self) -> None:
         """Close the pooled HTTP connections."""
         await self._client.aclose()

@@ -63,10 +63,7 @@ class FakeWeaver:
         self.calls.append((request.path, headers, fields))
         name = request.path.removeprefix("/api/workflow/paService/")
         answers = self.answers[name]
-        if callable(answers):
-            answer = answers(fields)
-        else:
-            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        answer = answers(fields) if callable(answers) else answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, web.Response):
             return answer
         response = web.json_response(answer)
