@@ -286,3 +286,20 @@ def test_auto_map_proposes_and_the_person_decides() -> None:
     page = click(page, "table_undo")
     assert spec_in(page).get("fields", []) == []
     assert len(spec_in(page)["tables"][0]["fields"]) == 1
+
+
+def test_a_form_that_the_oa_does_not_offer_is_taken_from_a_pasted_list(workspace: Path) -> None:
+    template = next(item for item in gallery() if item.id == "weaver-approval-odata")
+    roles = {"erp": demo.B1_CONNECTION, "oa": demo.WEAVER_CONNECTION}
+    mapping = instantiate(template, id="weaver", title="泛微", connections=roles, settings={"workflow": "45"})
+    MappingFolder(workspace / "mappings").save(mapping, expected=None)
+    page = opened("target", "weaver")
+    pasted = next(area for area in page.text_area if area.label == TEXT["target.list_text"])
+    pasted.set_value("字段名\t类型\nsqr\t没有这种").run()
+    page = click(page, "take-list")
+    assert "第 2 行" in said(page)
+    assert "没有这种" in said(page)
+    pasted = next(area for area in page.text_area if area.label == TEXT["target.list_text"])
+    pasted.set_value("字段名\t显示名\t类型\t明细表\nsqr\t申请人\t人员\t\nwlbm\t物料\t\tformtable_main_45_dt1").run()
+    page = click(page, "take-list")
+    assert "3 个控件" in said(page)
