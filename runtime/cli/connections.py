@@ -93,30 +93,10 @@ def register_connection(
 
     Registering again changes secret and spk for every program that uses them; a registered connection needs --again.
     """
-    given = asyncio.run(_register(workspace_of(context), name, again=again))
-    say(f"✓ 已注册并保存 registered and stored: {', '.join(sorted(given))}")
+    from runtime.service.registration import register_connection as register
 
-
-async def _register(workspace: Workspace, name: str, *, again: bool) -> list[str]:
-    from runtime.connectors.registry import open_connector
-    from runtime.errors import BadConnection
-
-    document = workspace.connections.document(name)
-    connector = open_connector(name, document)
-    try:
-        if not connector.has_registration:
-            raise BadConnection("此类连接无需注册", "This kind of connection is not registered", where=name)
-        if connector.is_registered and not again:
-            raise BadConnection(
-                "连接已经注册；重新注册会使旧的密钥作废，确实需要时加 --again",
-                "The connection is registered already; registering again voids the old secret. Use --again to do so",
-                where=name,
-            )
-        given = await connector.register()
-    finally:
-        await connector.aclose()
-    workspace.connections.save(name, {**document, **given})
-    return list(given)
+    given = asyncio.run(register(workspace_of(context).connections, name, again=again))
+    say(f"✓ 已注册并保存 registered and stored: {', '.join(given)}")
 
 
 @app.command("rotate-key")
