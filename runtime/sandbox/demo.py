@@ -92,13 +92,13 @@ WEAVER_MODE_SYSTEM: Final = "erp"
 WEAVER_MODE_PASSWORD: Final = "erp-demo-2026"  # noqa: S105 - as above
 #: ``hrmdepartment.id`` -> name.
 WEAVER_DEPARTMENTS: Final[dict[int, str]] = {1: "演示工厂", 11: "生产部", 12: "采购部", 13: "仓储部"}
-#: ``hrmresource.id`` -> person; the same ids stand in the drafts' ``U_OAUserID``. The last one is locked.
-WEAVER_USERS: Final[dict[int, Person]] = {
-    15: Person("张三", 11),
-    16: Person("李四", 12),
-    17: Person("王五", 13),
-    20: Person("陈经理", 1),
-    99: Person("离职员工", 1),
+#: ``hrmresource.id`` -> name; the same ids stand in the drafts' ``U_OAUserID``. The last one is locked.
+WEAVER_USERS: Final[dict[int, str]] = {
+    15: "张三",
+    16: "李四",
+    17: "王五",
+    20: "陈经理",
+    99: "离职员工",
 }
 WEAVER_APPROVER: Final = 20
 

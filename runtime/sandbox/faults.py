@@ -152,7 +152,8 @@ class FaultsMiddleware:
             self._expire[prefix]()
             await self._app(scope, receive, send)
         elif kind in ("error500", "error429", "throttled_html"):
-            await _error_answer(kind, prefix, path)(scope, receive, send)
+            answer = _OA_ANSWERS[kind] if prefix == "/weaver" else _error_answer(kind, prefix, path)
+            await answer(scope, receive, send)
         else:
             await self._spoil_answer(kind, scope, receive, send)
 
@@ -200,8 +201,6 @@ def break_connection(send: Send) -> None:
 
 
 def _error_answer(kind: FaultKind, prefix: str, path: str) -> Response:
-    if prefix == "/weaver":
-        return _OA_DOWN if kind == "error500" else _BLOCKED if kind == "throttled_html" else _OA_BUSY
     is_b1 = prefix == "/b1"
     if kind == "throttled_html":
         return _BAD_GATEWAY if is_b1 else _BLOCKED
@@ -231,10 +230,13 @@ _BAD_GATEWAY = HTMLResponse(
     "<h1>Proxy Error</h1><p>The proxy server received an invalid response from an upstream server.</p></body></html>",
     502,
 )
-#: The pages of the OA's own web server.
-_OA_DOWN = HTMLResponse("<html><head><title>500 Servlet Exception</title></head><body><h1>500</h1></body></html>", 500)
-_OA_BUSY = HTMLResponse("<html><body><h1>429 Too Many Requests</h1></body></html>", 429, {"Retry-After": "1"})
 #: DingTalk blocks an address that calls too often: a page with status 200, not JSON.
 _BLOCKED = HTMLResponse(
     "<html><head><title>访问受限</title></head><body><h1>访问过于频繁，请稍后再试</h1></body></html>"
 )
+#: The pages of e-cology's own web server.
+_OA_ANSWERS: dict[str, Response] = {
+    "error500": HTMLResponse("<html><head><title>500 Servlet Exception</title></head><body>500</body></html>", 500),
+    "error429": HTMLResponse("<html><body>429 Too Many Requests</body></html>", 429, {"Retry-After": "1"}),
+    "throttled_html": _BLOCKED,
+}

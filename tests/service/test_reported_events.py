@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.connectors.base import Outcome
-from runtime.errors import BadMapping, IntegrationError, MappingFailed, RequestRejected
+from runtime.errors import IntegrationError, MappingFailed, RequestRejected
 from runtime.mapping.check import check_mapping
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.models import Mapping
@@ -59,8 +59,6 @@ def test_a_request_that_reports_nothing_is_refused(body: Any, error: type[Integr
 
 
 def test_a_role_without_a_connection_is_the_mappings_fault() -> None:
-    with pytest.raises(BadMapping, match="nobody"):
-        reported({"id": 1, "said": "Y"}, mapping(EVENT | {"connection": "nobody"}))
     wrong = EVENT | {"connection": "nobody", "outcome": "{{ input.x }}"}
     problems = [problem for problem in check_mapping(mapping(wrong)) if problem.level == "error"]
     assert {problem.where for problem in problems} == {
@@ -72,7 +70,8 @@ def test_a_role_without_a_connection_is_the_mappings_fault() -> None:
 def test_an_address_is_given_or_the_mappings_own() -> None:
     assert mapping().http_path("verdict") == "m/verdict"
     assert mapping(path="oa/verdict").http_path("verdict") == "oa/verdict"
-    assert mapping().event_connection("verdict") == "weaver-demo"
+    assert mapping().flows["verdict"].trigger.event_role == "oa"
+    assert mapping(None).flows["verdict"].trigger.event_role == ""
 
 
 def test_a_run_by_hand_reports_the_same() -> None:

@@ -187,7 +187,7 @@ class _Calls:
             "requestLevel": request.level,
             "createTime": _stamp(request.created),
             "creatorId": str(request.creator),
-            "creatorName": demo.WEAVER_USERS[request.creator].name,
+            "creatorName": demo.WEAVER_USERS[request.creator],
             "currentNodeName": request.node(now),
             "status": request.status(now),
             "lastOperatorId": str(last.user),

@@ -107,7 +107,7 @@ class NodeAction:
         words = {
             "requestid": str(request.id),
             "status": "Y" if agree else "N",
-            "approver": demo.WEAVER_USERS[approver].name if approver in demo.WEAVER_USERS else str(approver),
+            "approver": demo.WEAVER_USERS.get(approver, str(approver)),
             "remark": remark,
             "time": f"{datetime.fromtimestamp(now, _ZONE):%Y-%m-%d %H:%M:%S}",
         }

@@ -215,9 +215,8 @@ def _bad(where: str, what: str) -> Any:
     raise WeaverError("PARAM_ERROR", {where: what})
 
 
-def _name(people: Mapping[int, Any], number: str) -> str:
-    found = people.get(int(number)) if number.isdecimal() else None
-    return number if found is None else found if isinstance(found, str) else found.name
+def _name(people: Mapping[int, str], number: str) -> str:
+    return people.get(int(number), number) if number.isdecimal() else number
 
 
 def parse_workflow(document: Any) -> Workflow:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import RedirectResponse, Response
@@ -110,8 +109,7 @@ def _is_open(found: Request) -> bool:
 
 
 def _person(number: int) -> str:
-    known: Any = demo.WEAVER_USERS.get(number)
-    return known.name if known is not None else str(number)
+    return demo.WEAVER_USERS.get(number, str(number))
 
 
 def _missing(request: HttpRequest) -> Response:
