@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
-from runtime.connectors.base import Address, ConnectorSettings
+from runtime.connectors.base import Address, HttpSettings
 from runtime.connectors.weaver.keys import read_public_key
 from runtime.errors import BadMapping
 from runtime.mapping.values import open_zone
@@ -24,7 +24,7 @@ def _user_id(text: str) -> str:
 UserNumber = Annotated[str, AfterValidator(_user_id)]
 
 
-class WeaverSettings(ConnectorSettings):
+class WeaverSettings(HttpSettings):
     """One application (``appid``) of one e-cology server.
 
     ``secret`` and ``spk`` are what ``/api/ec/dev/auth/regist`` answered, once. Calling it again changes both, so the
