@@ -1,7 +1,7 @@
 """``make demo``: sandbox, runtime and studio together on loopback, until Ctrl-C.
 
 Every part is the real command in a process of its own; this module checks the ground, hands out the addresses, saves
-the two demo connections, watches the processes and stops them all.
+the demo connections, watches the processes and stops them all.
 """
 
 from __future__ import annotations
@@ -174,7 +174,10 @@ def _save_connections(var: Path, sandbox: str) -> None:
     database = Database.open(settings.state_url)
     try:
         store = ConnectionStore(database, Vault(settings.key_file, settings.secret_key))
-        for name, document in sandbox_demo.connections(sandbox).items():
+        documents = sandbox_demo.connections(sandbox)
+        registration = httpx.get(f"{sandbox}/control/weaver/registration", timeout=30, trust_env=False).json()
+        documents[sandbox_demo.WEAVER_CONNECTION] |= registration
+        for name, document in documents.items():
             store.save(name, document)
     finally:
         database.close()

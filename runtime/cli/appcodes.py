@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from runtime.cli.output import print_table
 from runtime.cli.workspace import Workspace, workspace_of
-
-if TYPE_CHECKING:
-    from runtime.mapping.models import HttpTrigger
 
 __all__ = ["app"]
 
@@ -41,7 +38,14 @@ def list_codes(
             trigger = flow.trigger.http
             if trigger is not None:
                 code = codes.get(document.id, flow_name)
-                rows.append((f"{document.id}/{flow_name}", " ".join(trigger.methods), _url(base, trigger), code))
+                rows.append(
+                    (
+                        f"{document.id}/{flow_name}",
+                        " ".join(trigger.methods),
+                        f"{base}/flows/{document.http_path(flow_name)}",
+                        code,
+                    )
+                )
     print_table(("流程 flow", "方法 methods", "地址 address", "X-Apig-AppCode"), rows)
 
 
@@ -65,7 +69,3 @@ def rotate(
 def _live_address(workspace: Workspace) -> str:
     alive = workspace.database.runtime_alive()
     return alive.url if alive else ""
-
-
-def _url(base: str, trigger: HttpTrigger) -> str:
-    return f"{base}/flows/{trigger.path}"

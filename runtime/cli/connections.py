@@ -112,6 +112,27 @@ async def _test(workspace: Workspace, name: str) -> bool:
         await pool.aclose()
 
 
+@app.command("register")
+def register_connection(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="连接名 · Name of the connection", metavar="NAME")],
+    *,
+    again: Annotated[
+        bool, typer.Option("--again", help="已注册也重新注册，旧的作废 · Also if it is registered")
+    ] = False,
+) -> None:
+    """在对方系统注册本连接（泛微 regist），并保存得到的密钥 · Register with the other system, and store what it gives.
+
+    重新注册会更换 secret 和 spk，使用旧值的其他程序随即失效，因此已注册的连接需要 --again。
+
+    Registering again changes secret and spk for every program that uses them; a registered connection needs --again.
+    """
+    from runtime.service.registration import register_connection as register
+
+    given = asyncio.run(register(workspace_of(context).connections, name, again=again))
+    say(f"✓ 已注册并保存 registered and stored: {', '.join(given)}")
+
+
 @app.command("rotate-key")
 def rotate_key(context: typer.Context) -> None:
     """更换加密密码所用的密钥，运行时可继续工作 · Seal all secrets under a new key; a live runtime may go on.

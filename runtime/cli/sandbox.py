@@ -1,4 +1,4 @@
-"""``b1-runtime sandbox``: simulated B1, DingTalk and WeCom on one local port."""
+"""``b1-runtime sandbox``: simulated B1, DingTalk, WeCom and Weaver on one local port."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def sandbox(
         typer.Option(help="企业微信回调地址 · WeCom's callback address", metavar="URL", show_default=False),
     ] = None,
 ) -> None:
-    """启动沙箱：模拟 B1、钉钉与企业微信，附网页 · Start the sandbox: simulated B1, DingTalk and WeCom, with pages."""
+    """启动沙箱：模拟 B1 与钉钉、企业微信、泛微 · The sandbox: B1, DingTalk, WeCom, Weaver, with pages."""
     from runtime.sandbox.server import serve
 
     serve(

@@ -390,6 +390,22 @@ class Connector(ABC, Generic[S]):
     #: Whether :meth:`poll_event` works.
     has_polling: ClassVar[bool] = False
 
+    async def register(self) -> Mapping[str, str]:
+        """Make this product known to the other system, once; a person asks for it, nothing ever does so by itself.
+
+        :returns: settings that the other system gave, to be stored with the connection; what it gave before is void
+        :raises NotImplementedError: this system knows no such thing (see :attr:`has_registration`)
+        """
+        raise NotImplementedError
+
+    #: Whether :meth:`register` works.
+    has_registration: ClassVar[bool] = False
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the settings hold what registering gives."""
+        return False
+
 
 async def rows(items: Sequence[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
     """A stream over rows that are already here."""

@@ -16,6 +16,7 @@ from runtime.connectors.b1_service_layer.connector import ServiceLayerConnector
 from runtime.connectors.base import Connector, ConnectorSettings
 from runtime.connectors.dingtalk.connector import DingTalkConnector
 from runtime.connectors.sql.connector import SqlConnector
+from runtime.connectors.weaver.connector import WeaverConnector
 from runtime.connectors.wecom.connector import WeComConnector
 from runtime.errors import BadConnection
 
@@ -30,6 +31,7 @@ _BUILT_IN: tuple[type[Connector[Any]], ...] = (
     SqlConnector,
     DingTalkConnector,
     WeComConnector,
+    WeaverConnector,
 )
 
 _FAULTS = {

@@ -296,8 +296,8 @@ def _run_source(run: Run) -> str:
 
 
 def _event_connection(run: Run) -> str:
-    trigger = run.mapping.flows[run.flow].trigger.event
-    return run.request.connection or (run.connection_name(trigger.connection) if trigger is not None else "")
+    role = run.mapping.flows[run.flow].trigger.event_role
+    return run.request.connection or (run.connection_name(role) if role else "")
 
 
 def _start(run_id: str, connection: Any, **values: Any) -> None:

@@ -51,7 +51,9 @@ def check_mapping(
 def _variables(trigger: Trigger) -> frozenset[str]:
     if trigger.event is not None:
         return frozenset(("event",))
-    return frozenset(("request",)) if trigger.http is not None else frozenset()
+    if trigger.http is not None:
+        return frozenset(("request", "event") if trigger.http.event is not None else ("request",))
+    return frozenset()
 
 
 def _is_keyed(trigger: Trigger) -> bool:
@@ -71,6 +73,10 @@ def _check_trigger(mapping: Mapping, trigger: Trigger, where: str) -> Iterator[P
         if trigger.http.on_error is not None:
             known = frozenset(("settings", "request", "error"))
             steps.value(trigger.http.on_error.model_dump(), known, f"{where}.http.on_error")
+        if trigger.http.event is not None:
+            steps.role(trigger.http.event.connection, f"{where}.http.event.connection")
+            values = trigger.http.event.model_dump(exclude={"connection", "type"})
+            steps.value(values, frozenset(("settings", "request")), f"{where}.http.event")
     yield from steps.problems
 
 
@@ -177,7 +183,7 @@ def _shared_triggers(mapping: Mapping) -> Iterator[Problem]:
                     f"Flow {first} waits for the same event already",
                 )
         for method in http.methods if http is not None else ():
-            path = http.path if http is not None else ""
+            path = mapping.http_path(name)
             first = addresses.setdefault((path, method), name)
             if first != name:
                 yield Problem(

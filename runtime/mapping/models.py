@@ -28,6 +28,7 @@ __all__ = [
     "EventTrigger",
     "FieldLink",
     "Flow",
+    "HttpEvent",
     "HttpTrigger",
     "IfStep",
     "MapSpec",
@@ -255,14 +256,32 @@ class EventTrigger(_Part):
     form: str | None = None
 
 
+class HttpEvent(_Part):
+    """What a call to an HTTP flow reports: the end of an approval, from a system that sends no callbacks of its own.
+
+    Values are constants or expressions over ``request`` and ``settings``.
+    """
+
+    #: Where the approval lives.
+    connection: Name
+    type: str = "approval.finished"
+    instance_id: str = Field(min_length=1)
+    #: Yields ``agreed``, ``refused``, ``withdrawn``, or nothing.
+    outcome: str | None = None
+    approver: str | None = None
+
+
 class HttpTrigger(_Part):
-    path: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]*$")
+    #: Empty = ``{mapping}/{flow}``, see :meth:`Mapping.http_path`.
+    path: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9_./-]*)?$")
     methods: tuple[Literal["GET", "POST", "PUT", "PATCH", "DELETE"], ...] = ("POST",)
     #: Expression over ``request``; equal keys get the stored answer.
     key: str | None = None
     #: What is answered when the flow fails; it may use ``error`` (``message``, ``code``, ``remote``, ``where``),
     #: ``request`` and ``settings``. None = the product's own error object.
     on_error: Response | None = None
+    #: The flow then has the variable ``event``, and the write-back of the approval's document is finished first.
+    event: HttpEvent | None = None
 
 
 class Manual(_Part):
@@ -276,6 +295,12 @@ class Trigger(_Part):
     event: EventTrigger | None = None
     http: HttpTrigger | None = None
     manual: Manual | None = None
+
+    @property
+    def event_role(self) -> str:
+        """Role of the connection whose events it waits for, or that its HTTP calls report about; empty = neither."""
+        source = self.event or (self.http.event if self.http is not None else None)
+        return source.connection if source is not None else ""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Trigger:
@@ -337,6 +362,11 @@ class Mapping(_Part):
     settings: dict[Name, Any] = Field(default_factory=dict)
     flows: dict[Name, Flow] = Field(min_length=1)
     cases: tuple[Case, ...] = ()
+
+    def http_path(self, flow: str) -> str:
+        """Where below ``/flows/`` an HTTP flow is called: a mapping that is copied gets addresses of its own."""
+        trigger = self.flows[flow].trigger.http
+        return (trigger.path if trigger is not None else "") or f"{self.id}/{flow}"
 
 
 for _model in (EachStep, IfStep, SwitchCase, SwitchStep, WhileStep, TryStep, Flow, Mapping):

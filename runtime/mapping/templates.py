@@ -300,8 +300,8 @@ def _with_triggers(flows: Mapping[str, Any], values: Mapping[str, Any]) -> tuple
         if isinstance(schedule, dict):
             filled[name] = {**flow, "trigger": {"schedule": {key: fill(text) for key, text in schedule.items()}}}
         http = trigger.get("http") if isinstance(trigger, dict) else None
-        if isinstance(http, dict):
-            filled[name] = {**flow, "trigger": {"http": {**http, "path": fill(http.get("path"))}}}
+        if isinstance(http, dict) and "path" in http:
+            filled[name] = {**flow, "trigger": {"http": {**http, "path": fill(http["path"])}}}
     return filled, consumed
 
 

@@ -73,8 +73,9 @@ def _number(_control: Control, value: Any) -> Iterator[_Reason]:
     return iter(())
 
 
-def _date(_control: Control, value: Any) -> Iterator[_Reason]:
-    to_date(value, open_zone(DEFAULT_TIMEZONE))
+def _date(control: Control, value: Any) -> Iterator[_Reason]:
+    if not control.format or any(letter in control.format for letter in "yd"):  # else it is a time of day
+        to_date(value, open_zone(DEFAULT_TIMEZONE))
     return iter(())
 
 

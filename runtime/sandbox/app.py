@@ -1,9 +1,10 @@
-"""The sandbox: B1, DingTalk and WeCom doubles, their pages and their switches, as one application on one port.
+"""The sandbox: doubles of B1 and the approval systems, their pages and switches, as one application on one port.
 
 ====================  =====================================================================================
 ``/b1/…``             B1 Service Layer (``/b1/b1s/v1/…`` and ``/b1/b1s/v2/…``) and DI gateway (``/b1/b1dis/v1/…``)
 ``/dingtalk/…``       DingTalk, new and legacy host
 ``/wecom/…``          WeCom (``/wecom/cgi-bin/…``)
+``/weaver/…``         Weaver e-cology 9 (``/weaver/api/…``)
 ``/``                 pages: inbox, documents, switches
 ``/control/…``        JSON control API, see :mod:`runtime.sandbox.control`
 ====================  =====================================================================================
@@ -24,11 +25,13 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runtime.sandbox.b1 import B1Simulator
-from runtime.sandbox.b1.faults import fault_answer
+from runtime.sandbox.b1.faults import fault_answer as b1_fault_answer
 from runtime.sandbox.control import control_routes
 from runtime.sandbox.dingtalk import DingTalkSimulator
 from runtime.sandbox.faults import Faults, FaultSettings, FaultsMiddleware, Fragile
 from runtime.sandbox.storage import Storage
+from runtime.sandbox.weaver import WeaverSimulator
+from runtime.sandbox.weaver.errors import fault_answer as weaver_fault_answer
 from runtime.sandbox.web import web_routes
 from runtime.sandbox.wecom import WeComSimulator
 from runtime.sandbox.world import World
@@ -48,6 +51,7 @@ class SandboxApp(Starlette):
             routes=[
                 Mount("/b1", routes=world.b1.routes()),
                 *(Mount(f"/{name}", routes=oa.routes()) for name, oa in world.systems.items()),
+                Mount("/weaver", routes=world.weaver.routes()),
                 Mount("/control", routes=control_routes(world)),
                 *web_routes(world),
             ],
@@ -56,8 +60,9 @@ class SandboxApp(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Faults stand outermost: breaking a connection needs the server's own ``send``."""
-        fragile = {"/b1": Fragile(self.world.b1.expire_sessions, fault_answer)}
+        fragile = {"/b1": Fragile(self.world.b1.expire_sessions, b1_fault_answer)}
         fragile |= {f"/{name}": Fragile(oa.tokens.expire, oa.fault_answer) for name, oa in self.world.systems.items()}
+        fragile["/weaver"] = Fragile(self.world.weaver.auth.expire, weaver_fault_answer)
         return FaultsMiddleware(_SameOrigin(super().build_middleware_stack()), self.world.faults, fragile)
 
 
@@ -85,7 +90,8 @@ def create_app(
     storage = Storage(var / DATA_FILE if var else None)
     dingtalk = DingTalkSimulator(storage, clock=clock, terminate_after=terminate_after)
     wecom = WeComSimulator(storage, clock=clock)
-    world = World(storage, B1Simulator(storage), dingtalk, wecom, Faults(faults), base_url)
+    weaver = WeaverSimulator(storage, clock=clock)
+    world = World(storage, B1Simulator(storage), dingtalk, wecom, weaver, Faults(faults), base_url)
     world.seed_once()
     for oa, url in ((dingtalk, callback_url), (wecom, wecom_callback_url)):
         if url is not None:

@@ -39,6 +39,19 @@
 ``POST /control/{system}/instances/{id}/withdraw``       ``{"remark"}``, as the originator, without DingTalk's 15 s rule
 ``POST /control/wecom/instances/{id}/after``             ``{"event": "pay" | "revoke" | "delete" | "urge"}``: what may
                                                          happen to an approval besides its decision
+``GET  /control/weaver/registration``                    ``{"secret", "spk"}`` in force; registers if nobody has
+``POST /control/weaver/expire-tokens``                   every token ends
+``GET|PUT /control/weaver/node-action``                  what the node action posts, and where: ``url``, ``app_code``,
+                                                         ``template``, ``answer_field``, ``answer_value``, ``blocking``,
+                                                         ``retries``, ``timeout_s``, ``drop``
+``GET  /control/weaver/sendings?request=``               bodies that were posted, oldest first
+``POST /control/weaver/sendings/{id}/repeat``            post one body once more
+``GET  /control/weaver/requests?state=&limit=100``       requests, newest first
+``POST /control/weaver/requests/{id}/decide``            ``{"result": "agree" | "refuse", "remark", "user"}``
+``PUT|DELETE /control/weaver/workflows/{id}``            one workflow with its fields
+``GET  /control/weaver/mode/{interface}``                records of the mode engine
+``PUT  /control/weaver/answers``                         shapes of answers: ``create`` (``word object top``), ``mode``
+                                                         (``text object datas plain``), ``all_or_nothing``
 =======================================================  ============================================================
 
 ``{system}`` is ``dingtalk`` or ``wecom``. Errors answer 4xx with ``{"error": "…"}``.
@@ -62,6 +75,7 @@ from runtime.sandbox.oa.approvals import Approval
 from runtime.sandbox.oa.errors import OaError, json_response
 from runtime.sandbox.oa.push import CallbackProblem
 from runtime.sandbox.oa.simulator import OaSimulator
+from runtime.sandbox.weaver.control import weaver_control
 from runtime.sandbox.world import World
 
 __all__ = ["control_routes"]
@@ -109,6 +123,7 @@ def control_routes(world: World) -> list[Route]:
             ("POST", f"/{name}/instances/{{id}}/comment", desk.comment),
             ("POST", f"/{name}/instances/{{id}}/withdraw", desk.withdraw),
         ]
+    table += [(method, f"/weaver{path}", handler) for method, path, handler in weaver_control(world.weaver)]
     return [Route(path, _answering(handler), methods=[method]) for method, path, handler in table]
 
 
@@ -116,7 +131,7 @@ def _answering(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         try:
             return json_response(await handler(request))
-        except _Missing as error:
+        except (_Missing, KeyError) as error:
             return json_response({"error": str(error)}, 404)
         except (CallbackProblem, OaError) as error:
             return json_response({"error": str(error)}, 422)

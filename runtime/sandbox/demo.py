@@ -27,6 +27,14 @@ __all__ = [
     "PROCESS_CODE",
     "ROOT_DEPARTMENT",
     "USERS",
+    "WEAVER_APPROVER",
+    "WEAVER_APP_ID",
+    "WEAVER_CONNECTION",
+    "WEAVER_DEPARTMENTS",
+    "WEAVER_MODE_PASSWORD",
+    "WEAVER_MODE_SYSTEM",
+    "WEAVER_USERS",
+    "WEAVER_WORKFLOW",
     "WECOM_AES_KEY",
     "WECOM_AGENT_ID",
     "WECOM_ALL_TEMPLATE",
@@ -96,14 +104,37 @@ USERS: Final[dict[str, Person]] = {
 #: Who decides where a start names no approvers.
 APPROVER: Final = "user-manager"
 
+WEAVER_APP_ID: Final = "EEAA5436-7577-4BE0-8C6C-89E9D88805EA"
+#: The purchase request workflow; its form is formtable_main_45.
+WEAVER_WORKFLOW: Final = 45
+#: The mode engine's login.
+WEAVER_MODE_SYSTEM: Final = "erp"
+WEAVER_MODE_PASSWORD: Final = "erp-demo-2026"  # noqa: S105 - as above
+#: ``hrmdepartment.id`` -> name.
+WEAVER_DEPARTMENTS: Final[dict[int, str]] = {1: "演示工厂", 11: "生产部", 12: "采购部", 13: "仓储部"}
+#: ``hrmresource.id`` -> name; the same ids stand in the drafts' ``U_OAUserID``. The last one is locked.
+WEAVER_USERS: Final[dict[int, str]] = {
+    15: "张三",
+    16: "李四",
+    17: "王五",
+    20: "陈经理",
+    99: "离职员工",
+}
+WEAVER_APPROVER: Final = 20
+
 #: Names of the demo's connections, as the demo mapping knows them.
 B1_CONNECTION: Final = "b1-demo"
 DINGTALK_CONNECTION: Final = "dingtalk-demo"
 WECOM_CONNECTION: Final = "wecom-demo"
+WEAVER_CONNECTION: Final = "weaver-demo"
 
 
 def connections(base: str) -> dict[str, dict[str, Any]]:
-    """The demo's connection documents for a sandbox at address ``base`` (``http://127.0.0.1:8765``)."""
+    """The demo's connection documents for a sandbox at address ``base`` (``http://127.0.0.1:8765``).
+
+    The Weaver one still lacks what registering gives: ``GET /control/weaver/registration``, or ``b1-runtime connections
+    register``.
+    """
     return {
         B1_CONNECTION: {
             "kind": "b1.service_layer",
@@ -129,5 +160,16 @@ def connections(base: str) -> dict[str, dict[str, Any]]:
             "agent_id": WECOM_AGENT_ID,
             "aes_key": WECOM_AES_KEY,
             "token": WECOM_TOKEN,
+        },
+        WEAVER_CONNECTION: {
+            "kind": "weaver",
+            "base_url": f"{base}/weaver",
+            "app_id": WEAVER_APP_ID,
+            "user_id": str(WEAVER_APPROVER),
+            "absent": "resend",
+            "outcome_source": "field",
+            "outcome_field": "spjg",
+            "mode_system": WEAVER_MODE_SYSTEM,
+            "mode_password": WEAVER_MODE_PASSWORD,
         },
     }

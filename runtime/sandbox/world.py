@@ -10,6 +10,7 @@ from runtime.sandbox.dingtalk import DingTalkSimulator
 from runtime.sandbox.faults import Faults
 from runtime.sandbox.oa.simulator import OaSimulator
 from runtime.sandbox.storage import Storage
+from runtime.sandbox.weaver import WeaverSimulator
 from runtime.sandbox.wecom import WeComSimulator
 
 __all__ = ["World"]
@@ -25,6 +26,7 @@ class World:
     b1: B1Simulator
     dingtalk: DingTalkSimulator
     wecom: WeComSimulator
+    weaver: WeaverSimulator
     faults: Faults
     #: Where the sandbox is reached; empty = taken from each request.
     base_url: str
@@ -40,4 +42,5 @@ class World:
             self.b1.seed()
             for oa in self.systems.values():
                 oa.seed()
+            self.weaver.seed()
             self.storage.put(_META, "seeded", True)

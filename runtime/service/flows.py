@@ -22,6 +22,7 @@ from runtime.service.dispatcher import Dispatcher
 from runtime.service.idempotency import Idempotency, Outcome, request_key
 from runtime.service.live import LiveMappings
 from runtime.service.metrics import Metrics
+from runtime.service.requests import reported_event
 from runtime.store.answers import StoredAnswer
 from runtime.store.appcodes import AppCodes
 
@@ -69,7 +70,7 @@ class HttpFlows:
         for mapping, name, flow in self._live.flows():
             if flow.trigger.http is None:
                 continue
-            path = flow.trigger.http.path
+            path = mapping.http_path(name)
             if path in flows:
                 owner, other = flows[path]
                 self.problems[f"{mapping.id}/{name}"] = BadMapping(
@@ -131,13 +132,14 @@ class HttpFlows:
         given = asked["body"] if isinstance(asked["body"], dict) else {}
         connections = chosen_here(mapping, name, choice_scope(mapping, input=given, request=asked))
         key = request_key(mapping, name, asked, connections=connections)
+        event = reported_event(mapping, name, asked)
 
         async def carry_out() -> Outcome:
             place = key.place if key is not None else ""
             summary = await self._dispatcher.run(
                 mapping,
                 name,
-                RunRequest(cause="http", request=asked, input=given, document_key=place),
+                RunRequest(cause="http", request=asked, input=given, event=event, document_key=place),
             )
             trigger = mapping.flows[name].trigger.http
             return _outcome(summary, on_error=trigger is not None and trigger.on_error is not None)

@@ -1,4 +1,4 @@
-"""A run by hand: what its input means to a flow that otherwise waits for an event or an HTTP request."""
+"""What an HTTP request means to its flow, and what the input of a run by hand means to a flow that waits for others."""
 
 from __future__ import annotations
 
@@ -10,11 +10,47 @@ from typing import Any
 
 from runtime.connectors.base import Event, Outcome
 from runtime.engine.request import RunRequest
-from runtime.errors import BadMapping
+from runtime.errors import BadMapping, RequestRejected
 from runtime.mapping.choosing import fixed_connection
+from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import Mapping
 
-__all__ = ["manual_event", "manual_http", "manual_request"]
+__all__ = ["manual_event", "manual_http", "manual_request", "reported_event"]
+
+
+def reported_event(mapping: Mapping, flow: str, request: AnyMapping[str, Any]) -> Event | None:
+    """What a request to an HTTP flow reports (``trigger.http.event``); None where it reports nothing.
+
+    :param request: the variable ``request``
+    :raises RequestRejected: it names no approval, or an outcome that does not exist
+    :raises BadMapping: an expression does not compile
+    :raises MappingFailed: an expression cannot be worked out for this request
+    """
+    trigger = mapping.flows[flow].trigger.http
+    source = trigger.event if trigger is not None else None
+    if source is None:
+        return None
+    where = f"{mapping.id}/{flow} trigger.http.event"
+    expressions = {"instance_id": source.instance_id, "outcome": source.outcome, "approver": source.approver}
+    found = compile_value(expressions, where=where)({"request": request, "settings": mapping.settings})
+    said = {name: "" if value is None else str(value).strip() for name, value in found.items()}
+    outcomes = ", ".join(Outcome)
+    if not said["instance_id"]:
+        raise RequestRejected("请求没有说明是哪个审批", "The request does not say which approval it means", where=where)
+    if said["outcome"] and said["outcome"] not in set(Outcome):
+        raise RequestRejected(
+            f"审批结果 {said['outcome']!r} 无法识别（应为 {outcomes}）",
+            f"The outcome {said['outcome']!r} is not known (there are {outcomes})",
+            where=where,
+        )
+    return Event(
+        key=f"http {said['instance_id']} {said['outcome']}".strip(),
+        type=source.type,
+        instance_id=said["instance_id"],
+        outcome=Outcome(said["outcome"]) if said["outcome"] else None,
+        approver=said["approver"],
+        raw=request["body"] if isinstance(request["body"], AnyMapping) else {},
+    )
 
 
 def manual_request(
@@ -38,10 +74,13 @@ def manual_request(
 
 
 def manual_event(mapping: Mapping, flow: str, input: AnyMapping[str, Any]) -> Event | None:
-    """The event that an event flow is run with by hand; None for other flows.
+    """The event that an event flow is run with by hand, or that an HTTP flow's input reports; None for other flows.
 
     :raises BadMapping: no instance id, or an outcome that does not exist
     """
+    request = manual_http(mapping, flow, input)
+    if request is not None:
+        return reported_event(mapping, flow, request)
     trigger = mapping.flows[flow].trigger.event
     if trigger is None:
         return None
@@ -72,9 +111,10 @@ def manual_http(mapping: Mapping, flow: str, input: AnyMapping[str, Any]) -> dic
     trigger = mapping.flows[flow].trigger.http
     if trigger is None:
         return None
-    return {"method": trigger.methods[0], "path": trigger.path, "query": {}, "headers": {}, "body": dict(input)}
+    path = mapping.http_path(flow)
+    return {"method": trigger.methods[0], "path": path, "query": {}, "headers": {}, "body": dict(input)}
 
 
 def _event_connection(mapping: Mapping, flow: str) -> str:
-    trigger = mapping.flows[flow].trigger.event
-    return fixed_connection(mapping, trigger.connection) if trigger else ""
+    role = mapping.flows[flow].trigger.event_role
+    return fixed_connection(mapping, role) if role else ""

@@ -42,10 +42,12 @@ class HttpFlow:
     mapping: str
     flow: str
     trigger: HttpTrigger
+    #: Below ``/flows/``.
+    path: str
 
     def address(self, base: str) -> str:
         """Where to call it."""
-        return f"{base.rstrip('/')}/flows/{self.trigger.path}"
+        return f"{base.rstrip('/')}/flows/{self.path}"
 
 
 def callback_address(base: str, connection: str) -> str:
@@ -92,7 +94,7 @@ def subscriptions(mappings: Iterable[Mapping], connection: str) -> list[Subscrip
 def http_flows(mappings: Iterable[Mapping]) -> list[HttpFlow]:
     """Every flow with an HTTP trigger."""
     return [
-        HttpFlow(mapping=mapping.id, flow=name, trigger=flow.trigger.http)
+        HttpFlow(mapping=mapping.id, flow=name, trigger=flow.trigger.http, path=mapping.http_path(name))
         for mapping in mappings
         for name, flow in mapping.flows.items()
         if flow.trigger.http is not None

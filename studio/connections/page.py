@@ -11,6 +11,7 @@ from runtime.connectors.base import Connector, ConnectorSettings
 from runtime.connectors.registry import connector_kinds, open_connector
 from runtime.errors import IntegrationError
 from runtime.mapping.choosing import names_of
+from runtime.service.registration import register_connection
 from runtime.store.connections import ConnectionInfo
 from studio.connections.form import FormField, assemble, environment_name, form_fields
 from studio.i18n import language, plain, t
@@ -99,6 +100,8 @@ def _editor(space: Workspace, info: ConnectionInfo | None) -> None:
             elif saved:
                 _save(space, name, document, info)
     if info is not None:
+        if kinds[kind].has_registration:
+            _register(space, info)
         _delete(space, info)
 
 
@@ -177,6 +180,20 @@ def _save(space: Workspace, name: str, document: dict[str, Any], info: Connectio
     st.session_state[_DONE] = t("connections.saved", name=plain(name))
     st.session_state.pop(_CHOSEN, None)
     st.rerun()
+
+
+def _register(space: Workspace, info: ConnectionInfo) -> None:
+    """What the other system gives is stored at once: asking for it again would change it."""
+    with st.popover(t("connections.register"), icon=":material/app_registration:"):
+        st.warning(t("connections.register_question", name=plain(info.name)))
+        if st.button(t("connections.register_now"), type="primary", key=f"connections.register.{info.name}"):
+            with explained(), st.spinner(t("connections.testing")):
+                given = space.bridge.run(register_connection(space.connections, info.name, again=True))
+                # The form shows what is stored, not what stood in it before.
+                for name in given:
+                    st.session_state.pop(f"connections.{info.name}.{info.kind}.{name}", None)
+                st.session_state[_DONE] = t("connections.registered", names="、".join(given))
+                st.rerun()
 
 
 def _delete(space: Workspace, info: ConnectionInfo) -> None:

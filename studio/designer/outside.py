@@ -25,7 +25,17 @@ from studio.designer.document import value_at
 from studio.designer.dynamic import designed_with
 from studio.workspace import workspace
 
-__all__ = ["Fetched", "connections_with", "entities", "fetch_form", "fetch_rows", "fields", "forget", "scope_of"]
+__all__ = [
+    "Fetched",
+    "connections_with",
+    "entities",
+    "fetch_form",
+    "fetch_rows",
+    "fields",
+    "forget",
+    "kind_of",
+    "scope_of",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +58,11 @@ def connections_with(ability: str) -> list[str]:
         if able:
             names.append(info.name)
     return names
+
+
+def kind_of(connection: str) -> str:
+    """The kind of a connection; empty if there is none of this name."""
+    return next((info.kind for info in workspace().connections.list() if info.name == connection), "")
 
 
 def scope_of(design: Design) -> dict[str, Any]:

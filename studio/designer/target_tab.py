@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from runtime.mapping.forms import Control
+from runtime.connectors.weaver.connector import WeaverConnector
+from runtime.connectors.weaver.field_list import read_field_list
+from runtime.mapping.forms import Control, Form
 from studio.designer import outside, session
 from studio.designer.design import Design
 from studio.designer.document import form_code
@@ -44,13 +46,28 @@ def show(design: Design) -> None:
             t("target.fetch"), type="primary", icon=":material/download:", disabled=not code, key="fetch-form"
         ):
             with explained():
-                _fetch(design, connection, code)
+                _take(design, code, outside.fetch_form(connection, code))
+        if code and outside.kind_of(connection) == WeaverConnector.kind:
+            _field_list(design, code)
     with right:
         _controls(design)
 
 
-def _fetch(design: Design, connection: str, code: str) -> None:
-    form = outside.fetch_form(connection, code)
+def _field_list(design: Design, code: str) -> None:
+    """Where the OA does not offer its definition: the form from a list of its fields."""
+    with st.expander(t("target.list"), icon=":material/upload_file:"):
+        st.caption(t("target.list_help"))
+        uploaded = st.file_uploader(t("target.list_file"), ["xlsx", "csv", "json"], key=f"list-file_{design.desk.doc}")
+        pasted = st.text_area(t("target.list_text"), key=f"list-text_{design.desk.doc}")
+        given = uploaded is not None or bool(pasted.strip())
+        if st.button(t("target.list_take"), disabled=not given, key="take-list"):
+            content, name = (uploaded.getvalue(), uploaded.name) if uploaded is not None else (pasted.encode(), "")
+            with explained():
+                _take(design, code, read_field_list(content, name, code=code))
+
+
+def _take(design: Design, code: str, form: Form) -> None:
+    """Keep the form's controls in the mapping, and say what is new and what is gone."""
     before = _paths(design.controls)
     design.set_form(code, form.controls)
     session.keep(design)

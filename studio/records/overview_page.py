@@ -11,7 +11,7 @@ import streamlit as st
 from runtime.config import DEFAULT_TIMEZONE
 from runtime.errors import IntegrationError
 from runtime.mapping.folder import StoredMapping
-from runtime.mapping.models import Flow, Mapping, Trigger
+from runtime.mapping.models import Flow, Mapping
 from runtime.service.clock import compile_schedule
 from runtime.store.database import RuntimeInfo
 from runtime.store.inbox import count_events
@@ -117,7 +117,7 @@ def _flow_row(space: Workspace, mapping: Mapping, name: str, *, ticking: bool, n
     return {
         t("overview.mapping"): mapping.title or mapping.id,
         t("overview.flow"): flow.title or name,
-        t("overview.trigger"): _trigger(flow.trigger),
+        t("overview.trigger"): _trigger(mapping, name),
         t("overview.on"): mapping.enabled,
         t("overview.last"): local(run.started_at or run.queued_at, mapping.timezone) if run else "",
         t("overview.state"): t(f"state.{run.state}") if run else "",
@@ -125,13 +125,14 @@ def _flow_row(space: Workspace, mapping: Mapping, name: str, *, ticking: bool, n
     }
 
 
-def _trigger(trigger: Trigger) -> str:
+def _trigger(mapping: Mapping, name: str) -> str:
+    trigger = mapping.flows[name].trigger
     if trigger.schedule is not None:
         return t("overview.schedule", when=trigger.schedule.every or trigger.schedule.cron)
     if trigger.event is not None:
         return t("overview.event", type=trigger.event.type)
     if trigger.http is not None:
-        return f"HTTP /flows/{trigger.http.path}"
+        return f"HTTP /flows/{mapping.http_path(name)}"
     return t("runs.cause.manual")
 
 

@@ -66,7 +66,7 @@ def fill(page: Page, label: str, text: object) -> None:
 
 
 def test_both_systems_are_set_up_from_nothing(page: Page, desk: Desk) -> None:
-    b1, dingtalk = connections(desk.sandbox).values()
+    b1, dingtalk, *_ = connections(desk.sandbox).values()
     page.goto(f"{desk.studio}/connections")
     expect(page.get_by_text("还没有连接")).to_be_visible()
 

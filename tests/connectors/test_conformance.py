@@ -5,6 +5,7 @@ A new kind adds one :class:`Sample`: how to answer its login, and one call of ea
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import SecretStr, ValidationError
 
 from runtime.connectors.base import (
@@ -55,6 +58,18 @@ class Sample:
     settings: Callable[[str], Mapping[str, Any]] = lambda base_url: {}
     #: Answers, by path, about approval ``i-1`` of form ``FORM`` by how it ended (None = open), where it can be asked.
     verdicts: Mapping[Outcome | None, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def weaver_request(status: str) -> Mapping[str, Any]:
+    return {"/api/workflow/paService/getWorkflowRequest": {"code": "SUCCESS", "data": {"status": status}}}
+
+
+def weaver_key() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    return base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+
+
+WEAVER = {"secret": SECRET, "spk": weaver_key(), "user_id": "1", "outcome_source": "status"}
 
 
 def dingtalk_detail(status: str, result: str) -> Mapping[str, Any]:
@@ -112,6 +127,17 @@ SAMPLES = {
             Outcome.AGREED: wecom_detail(2),
             Outcome.REFUSED: wecom_detail(3),
             Outcome.WITHDRAWN: wecom_detail(4),
+        },
+    ),
+    "weaver": Sample(
+        login={"/api/ec/dev/auth/applytoken": {"code": 0, "token": "t-1", "status": True}},
+        settings=lambda _: WEAVER,
+        creates={"create_approval": {"form": "45", "values": {"bz": "x"}, "title": "x", "originator": "15"}},
+        verdicts={
+            None: weaver_request("创建 至 审批"),
+            Outcome.AGREED: weaver_request("同意"),
+            Outcome.REFUSED: weaver_request("拒绝"),
+            Outcome.WITHDRAWN: weaver_request("撤回"),
         },
     ),
 }

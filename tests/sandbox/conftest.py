@@ -135,6 +135,12 @@ def run_sandbox() -> Callable[..., contextlib.AbstractAsyncContextManager[Runnin
 
 
 @pytest.fixture
+def listen() -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[str]]:
+    """See :func:`listening`."""
+    return listening
+
+
+@pytest.fixture
 async def sandbox(run_sandbox: Any) -> AsyncIterator[RunningSandbox]:
     """A sandbox with the demo data, in memory."""
     async with run_sandbox() as running:

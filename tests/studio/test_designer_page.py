@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import streamlit as st
-import uvicorn
 from streamlit.testing.v1 import AppTest
 
 from runtime.config import Settings
@@ -22,7 +16,6 @@ from runtime.mapping.document import parse_mapping
 from runtime.mapping.folder import MappingFolder
 from runtime.mapping.templates import gallery, instantiate
 from runtime.sandbox import demo
-from runtime.sandbox.app import create_app
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
 from runtime.store.vault import Vault
@@ -32,22 +25,6 @@ from studio.i18n import catalogue
 
 VIEW = Path(__file__).parents[2] / "studio" / "views" / "designer.py"
 TEXT = catalogue("zh-CN")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[str]:
-    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)) as listener:
-        listener.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = create_app(var=None, base_url=address)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield address
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture
@@ -286,3 +263,20 @@ def test_auto_map_proposes_and_the_person_decides() -> None:
     page = click(page, "table_undo")
     assert spec_in(page).get("fields", []) == []
     assert len(spec_in(page)["tables"][0]["fields"]) == 1
+
+
+def test_a_form_that_the_oa_does_not_offer_is_taken_from_a_pasted_list(workspace: Path) -> None:
+    template = next(item for item in gallery() if item.id == "weaver-approval-odata")
+    roles = {"erp": demo.B1_CONNECTION, "oa": demo.WEAVER_CONNECTION}
+    mapping = instantiate(template, id="weaver", title="泛微", connections=roles, settings={"workflow": "45"})
+    MappingFolder(workspace / "mappings").save(mapping, expected=None)
+    page = opened("target", "weaver")
+    pasted = next(area for area in page.text_area if area.label == TEXT["target.list_text"])
+    pasted.set_value("字段名\t类型\nsqr\t没有这种").run()
+    page = click(page, "take-list")
+    assert "第 2 行" in said(page)
+    assert "没有这种" in said(page)
+    pasted = next(area for area in page.text_area if area.label == TEXT["target.list_text"])
+    pasted.set_value("字段名\t显示名\t类型\t明细表\nsqr\t申请人\t人员\t\nwlbm\t物料\t\tformtable_main_45_dt1").run()
+    page = click(page, "take-list")
+    assert "3 个控件" in said(page)

@@ -41,6 +41,7 @@ _USER_FIELDS: Final[tuple[tuple[str, str, str, int | str, str, str], ...]] = (
     ("OPRQ", "REQUESTID", "泛微流程ID", 50, "", ""),
     ("OPRQ", "SPNO", "企业微信审批单号", 50, "", ""),
     ("OPRQ", "UserID", "OA发起人", 64, "", ""),
+    ("OPRQ", "OAUserID", "泛微发起人", 11, "", ""),
     ("OPRQ", "BMID", "OA部门", 20, "", ""),
     ("OPRQ", "Approver", "审核者", 100, "", ""),
     ("OPRQ", "ApprovalStatus", "审核状态", 20, "", ""),

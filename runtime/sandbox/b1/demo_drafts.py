@@ -17,11 +17,11 @@ _REQUEST: Final = "1470000113"
 _RECEIPT: Final = "59"
 _ISSUE: Final = "60"
 
-#: Requester -> name, department in B1, account and department in the OA.
+#: Requester -> name, department in B1, account and department in DingTalk, number in e-cology.
 _PEOPLE: Final = {
-    "zhangsan": ("张三", 1, "user-zhangsan", "1001"),
-    "lisi": ("李四", 2, "user-lisi", "1002"),
-    "wangwu": ("王五", 3, "user-wangwu", "1003"),
+    "zhangsan": ("张三", 1, "user-zhangsan", "1001", "15"),
+    "lisi": ("李四", 2, "user-lisi", "1002", "16"),
+    "wangwu": ("王五", 3, "user-wangwu", "1003", "17"),
 }
 
 
@@ -112,7 +112,7 @@ def generate(context: Context, count: int, lines: int) -> list[int]:
 
 
 def _body(context: Context, request: PurchaseRequest) -> dict[str, Any]:
-    name, department, account, oa_department = _PEOPLE[request.requester]
+    name, department, account, oa_department, oa_number = _PEOPLE[request.requester]
     required = day(context, request.offset + 14)
     body: dict[str, Any] = {
         "DocObjectCode": _REQUEST,
@@ -125,6 +125,7 @@ def _body(context: Context, request: PurchaseRequest) -> dict[str, Any]:
         "U_ISSYN": "N",
         "U_UserID": account,
         "U_BMID": oa_department,
+        "U_OAUserID": oa_number,
         "U_PurReqType": request.kind,
         "U_Origin": "MRP" if request.source.startswith("MRP") else "手工",
         "U_ProjectCode": "PJ2026-08",
@@ -180,6 +181,7 @@ def _seed_inventory_drafts(context: Context) -> None:
             "U_ISSYN": "N",
             "U_UserID": "user-wangwu",
             "U_BMID": "1003",
+            "U_OAUserID": "17",
             "DocumentLines": [{"ItemCode": item, "Quantity": quantity, "FreeText": "盘点"} for item, quantity in lines],
         }
         entry = records.create(context, "Drafts", body)
@@ -197,6 +199,7 @@ def _seed_transfer_drafts(context: Context) -> None:
             "U_ISSYN": "N",
             "U_UserID": "user-wangwu",
             "U_BMID": "1003",
+            "U_OAUserID": "17",
             "StockTransferLines": [{"ItemCode": item, "Quantity": quantity}],
         }
         entry = records.create(context, "StockTransferDrafts", body)
