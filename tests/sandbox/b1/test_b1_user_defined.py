@@ -36,7 +36,8 @@ async def test_a_new_field_is_accepted_by_every_document(v1: httpx.AsyncClient) 
         "DefaultValue": "B",
         "ValidValuesMD": [{"Value": "A", "Description": "急"}, {"Value": "B", "Description": "一般"}],
     }
-    there = (await v1.get("UserFieldsMD", params={"$filter": "TableName eq 'OPRQ'", "$top": "200"})).json()["value"]
+    query, everything = {"$filter": "TableName eq 'OPRQ'"}, {"Prefer": "odata.maxpagesize=0"}
+    there = (await v1.get("UserFieldsMD", params=query, headers=everything)).json()["value"]
     created = await v1.post("UserFieldsMD", json=field)
     assert created.status_code == 201
     assert created.json()["FieldID"] == max(row["FieldID"] for row in there) + 1
