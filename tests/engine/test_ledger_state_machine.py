@@ -24,51 +24,14 @@ from hypothesis.stateful import (
 from runtime.connectors.base import Event, Outcome
 from runtime.engine.engine import Engine, RunRequest
 from runtime.errors import IntegrationError, OutcomeUnknown, RemoteRefused, TimedOut, Unreachable
-from runtime.store.ledger import Delivery, list_deliveries
+from runtime.store.ledger import Delivery
+from runtime.store.listings import list_deliveries
 from runtime.store.resolution import resolve_created, resolve_resend, unknown_steps
+from tests.engine.mortal import Death, MortalDatabase
 
 KEYS = range(1, 4)
 #: Where a process may die or an answer may get lost: (call, before or after it took effect).
 POINTS = [(name, moment) for name in ("oa.create_approval", "erp.update", "commit") for moment in ("before", "after")]
-
-
-class Death(BaseException):
-    """The process is gone: nothing that follows is carried out."""
-
-
-class DyingDatabase:
-    """Lets the process die before or after the n-th commit."""
-
-    def __init__(self, real: Any) -> None:
-        self.real = real
-        self.countdown: int | None = None
-        self.moment = "before"
-        self.dead = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.real, name)
-
-    async def awrite(self, work: Any) -> Any:
-        return await self.begin_write(work)
-
-    def begin_write(self, work: Any) -> Any:
-        dying = False
-        if self.countdown is not None:
-            self.countdown -= 1
-            dying = self.countdown < 0
-        if self.dead or (dying and self.moment == "before"):
-            self.dead = True
-            raise Death
-        written = self.real.begin_write(work)
-        if not dying:
-            return written
-        self.dead = True
-
-        async def die() -> Any:
-            await written
-            raise Death
-
-        return asyncio.ensure_future(die())
 
 
 def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBasedStateMachine]:
@@ -198,10 +161,8 @@ def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBa
         @rule(point=st.sampled_from(POINTS), nth=st.integers(1, 4))
         def tick_that_dies(self, point: tuple[str, str], nth: int) -> None:
             name, moment = point
-            db = DyingDatabase(self.bench.db)
-            if name == "commit":
-                db.countdown, db.moment = nth, moment
-            else:
+            db = MortalDatabase(self.bench.db, nth if name == "commit" else None, moment)
+            if name != "commit":
                 self.arm(name, moment, nth, Death(), db)
             self.run("submit", RunRequest(cause="schedule"), db)
 

@@ -10,10 +10,11 @@ import pytest
 
 from runtime.engine.context import Skipped
 from runtime.engine.engine import RunRequest
-from runtime.engine.written import refuse_repetition
+from runtime.engine.written import WriteBack
 from runtime.errors import RemoteFault, RemoteRefused
 from runtime.store.columns import utc_now
-from runtime.store.ledger import Delivery, DeliveryState, EffectRecord, EffectState, list_deliveries
+from runtime.store.ledger import Delivery, DeliveryState, EffectRecord, EffectState
+from runtime.store.listings import list_deliveries
 from runtime.store.runs import get_run, list_run_documents
 
 MANUAL = RunRequest(cause="manual")
@@ -196,7 +197,7 @@ def earlier(*updates: dict[str, Any]) -> Delivery:
 
 def refused(delivery: Delivery, row: dict[str, Any]) -> bool:
     try:
-        refuse_repetition(delivery, row, "")
+        WriteBack(delivery, "").refuse_repetition(row)
     except Skipped as reason:
         return reason.warning
     return False
