@@ -140,8 +140,11 @@ class Answer:
 class Performer(Protocol):
     """Who carries calls out: for real and with the ledger, or for a preview."""
 
-    async def read(self, call: Call) -> Any:
-        """Make a call that changes nothing."""
+    async def read(self, frame: Frame, call: Call) -> Any:
+        """Make a call that changes nothing.
+
+        :raises CallbackRejected: it contradicts the event that the run is about
+        """
 
     async def change(self, frame: Frame, call: Call) -> Any:
         """Make a call that changes something."""

@@ -12,7 +12,7 @@ from runtime.engine.context import Call
 from runtime.engine.inquiry import Inquiry, created, sent
 from runtime.engine.notes import Notes
 from runtime.engine.written import target, written
-from runtime.errors import IntegrationError, OutcomeUnknown, RemoteFault, RetryLater, TimedOut
+from runtime.errors import FixData, FixSetup, IntegrationError, OutcomeUnknown, RemoteFault, RetryLater, TimedOut
 from runtime.faultpoints import FaultPoint, reach
 from runtime.store.columns import utc_now
 from runtime.store.entries import Entry
@@ -80,9 +80,15 @@ class Document:
             await self.notes.save()
         elif self.notes.owing:
             await self.notes.save()
-        reach(FaultPoint.BEFORE_WRITE_BACK)
-        result = await call.action.run(call.params)
-        reach(FaultPoint.AFTER_WRITE_BACK)
+        try:
+            reach(FaultPoint.BEFORE_WRITE_BACK)
+            result = await call.action.run(call.params)
+            reach(FaultPoint.AFTER_WRITE_BACK)
+        except (FixData, FixSetup):
+            if recorded is None:
+                # Refused, and never tried before: nothing of it stands anywhere.
+                self.notes.add(replace(sending, state=EffectState.ABSENT, request=None, finished_at=utc_now()))
+            raise
         self.notes.add(replace(sending, state=EffectState.DONE, result=result, finished_at=utc_now()))
         return result
 

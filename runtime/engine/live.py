@@ -16,6 +16,7 @@ from runtime.engine.inquiry import Inquiry
 from runtime.engine.lookup import Lookup
 from runtime.engine.notes import Notes, Place
 from runtime.engine.records import StepRecord, pack_steps
+from runtime.engine.verdict import confirm
 from runtime.engine.written import WriteBack
 from runtime.errors import FixData, OutcomeUnknown
 from runtime.mapping.mapper import MappedForm, Mapper
@@ -50,9 +51,12 @@ class Live:
         self._writes: set[asyncio.Future[Any]] = set()
         self._lost: BaseException | None = None
 
-    async def read(self, call: Call) -> Any:
+    async def read(self, frame: Frame, call: Call) -> Any:
         """Make a call that changes nothing."""
-        return await call.action.run(call.params)
+        result = await call.action.run(call.params)
+        if frame.run.request.cause == "event":
+            confirm(frame.run.request.event, result)
+        return result
 
     async def change(self, frame: Frame, call: Call) -> Any:
         """Make a call that changes something, at most once per generation of the document."""

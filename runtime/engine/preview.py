@@ -165,7 +165,7 @@ class _Preview:
         #: The same way: what the ledger holds of a document that was begun and is to be finished.
         self._begun: dict[int, Delivery] = {}
 
-    async def read(self, call: Call) -> Any:
+    async def read(self, frame: Frame, call: Call) -> Any:
         if _promised(call.values):
             call.record.note = _NOT_THERE_YET
             return rows([]) if call.action.streams else _Promised(instance_id=PLACEHOLDER)

@@ -142,6 +142,31 @@ def test_an_adopted_id_that_is_answered_to_another_document_becomes_unknown(benc
     assert owner.id == second
 
 
+@pytest.mark.parametrize("place", ["erp.find", "erp.update"])
+async def test_an_adoption_that_is_contradicted_while_its_document_is_in_progress_stays_unknown(bench, place) -> None:
+    """The late answer of another process' document; a person decides, whatever this one still does."""
+    bench.world.add(1)
+    rows, each = bench.submit_steps
+    form, approval, mark = each["steps"]
+    find = {"call": "erp.find", "with": {"entity": "Drafts", "key": 1}}
+    mapping = bench.mapping(submit=[rows, {**each, "steps": [form, approval, find, mark]}])
+    lose_answers(bench, "oa.create_approval", "after", 1)
+
+    def contradict(called: str, _params: Any) -> None:
+        if called == place:
+            bench.db.write(partial(write, delivery("99"), effect()))
+
+    bench.world.before = contradict
+    summary = await bench.engine.run(mapping, "submit", MANUAL)
+    mine = next(one for one in bench.db.read(list_deliveries) if one.document == 1)
+    assert (mine.state, mine.effects["each.draft/approval"].state, mine.instance_id) == ("unknown", "unknown", "")
+    if place == "erp.find":
+        # It was noticed in time.
+        assert (summary.unknown, bench.world.drafts[1]["Mark"]) == (1, "N")
+    assert (await bench.engine.run(mapping, "submit", MANUAL)).done == 0
+    assert len(bench.world.approvals) == 1
+
+
 async def test_a_comment_does_not_make_the_approval_its_own(bench) -> None:
     """Its result names the approval that it was about; that one still belongs to the document."""
     bench.world.add(1)
