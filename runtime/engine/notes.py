@@ -123,8 +123,7 @@ class Notes:
             self._flights.end(intent)
 
     def leave(self) -> None:
-        """The document's turn is over."""
-        self._cancel()
+        """The document's turn is over; what is on its way gets there all the same."""
         for step in list(self._aloft):
             self.land(step)
 
