@@ -146,10 +146,8 @@ def test_an_adopted_id_that_is_answered_to_another_document_becomes_unknown(benc
 async def test_an_adoption_that_is_contradicted_while_its_document_is_in_progress_stays_unknown(bench, place) -> None:
     """The late answer of another process' document; a person decides, whatever this one still does."""
     bench.world.add(1)
-    rows, each = bench.submit_steps
-    form, approval, mark = each["steps"]
     find = {"call": "erp.find", "with": {"entity": "Drafts", "key": 1}}
-    mapping = bench.mapping(submit=[rows, {**each, "steps": [form, approval, find, mark]}])
+    mapping = bench.mapping(submit=bench.submit_with(find))
     lose_answers(bench, "oa.create_approval", "after", 1)
 
     def contradict(called: str, _params: Any) -> None:

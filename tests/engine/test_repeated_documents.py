@@ -29,6 +29,20 @@ async def again(bench: Any, mapping: Any) -> Any:
     return summary, document
 
 
+async def write_back_unrecorded(bench: Any, mapping: Any) -> None:
+    """The process dies after the write-back, before it is recorded; the verdict closes the delivery."""
+    bench.world.add(1)
+
+    def die(called: str, _params: Any) -> None:
+        if called == "erp.update":
+            raise KeyError("process died here")
+
+    bench.world.after = die
+    await bench.engine.run(mapping, "submit", MANUAL)
+    bench.world.after = lambda _name, _params: None
+    await bench.engine.finish_pending(mapping, "oa-1", "i1")
+
+
 async def test_a_query_that_shows_delivered_documents_sends_none_twice(bench) -> None:
     bench.world.add(1)
     bench.world.excludes_marked = False
@@ -80,18 +94,8 @@ async def test_a_query_that_does_not_read_the_written_fields_sends_once_and_says
 
 
 async def test_a_document_that_had_left_the_source_was_resubmitted_when_it_comes_back(bench) -> None:
-    """The process died after the write-back, before it was recorded; the verdict closed the delivery."""
-    bench.world.add(1)
     mapping = bench.mapping()
-
-    def die(called: str, _params: Any) -> None:
-        if called == "erp.update":
-            raise KeyError("process died here")
-
-    bench.world.after = die
-    await bench.engine.run(mapping, "submit", MANUAL)
-    bench.world.after = lambda _name, _params: None
-    await bench.engine.finish_pending(mapping, "oa-1", "i1")
+    await write_back_unrecorded(bench, mapping)
     [delivery] = bench.db.read(list_deliveries)
     assert (delivery.state, bool(delivery.left_source)) == ("complete", True)
     bench.world.drafts[1]["Mark"] = "N"
@@ -100,16 +104,7 @@ async def test_a_document_that_had_left_the_source_was_resubmitted_when_it_comes
 
 
 async def test_another_query_that_shows_a_document_that_had_left_proves_no_resubmission(bench) -> None:
-    bench.world.add(1)
-
-    def die(called: str, _params: Any) -> None:
-        if called == "erp.update":
-            raise KeyError("process died here")
-
-    bench.world.after = die
-    await bench.engine.run(bench.mapping(), "submit", MANUAL)
-    bench.world.after = lambda _name, _params: None
-    await bench.engine.finish_pending(bench.mapping(), "oa-1", "i1")
+    await write_back_unrecorded(bench, bench.mapping())
     bench.world.excludes_marked = False
     rows, each = bench.submit_steps
     changed = bench.mapping(submit=[{**rows, "with": {**rows["with"], "filter": "anything"}}, each])
@@ -260,16 +255,7 @@ async def test_a_write_back_that_was_not_recorded_is_recognised_in_the_document(
     bench, reset: dict[str, str], note: str
 ) -> None:
     """What it was to write is recorded: a document that holds it was not resubmitted, of another nobody can tell."""
-    bench.world.add(1)
-
-    def die(called: str, _params: Any) -> None:
-        if called == "erp.update":
-            raise KeyError("process died here")
-
-    bench.world.after = die
-    await bench.engine.run(bench.mapping(), "submit", MANUAL)
-    bench.world.after = lambda _name, _params: None
-    await bench.engine.finish_pending(bench.mapping(), "oa-1", "i1")
+    await write_back_unrecorded(bench, bench.mapping())
     bench.world.excludes_marked = False
     bench.world.drafts[1].update(reset)
     rows, each = bench.submit_steps
@@ -296,10 +282,8 @@ async def test_a_write_back_costs_no_commit_of_its_own(bench, monkeypatch) -> No
 
 async def test_what_is_created_is_recorded_while_the_document_waits_for_something_else(bench, monkeypatch) -> None:
     bench.world.add(1)
-    rows, each = bench.submit_steps
-    form, approval, update = each["steps"]
     find = {"call": "erp.find", "with": {"entity": "Drafts", "key": 1}}
-    mapping = bench.mapping(submit=[rows, {**each, "steps": [form, approval, find, update]}])
+    mapping = bench.mapping(submit=bench.submit_with(find))
     seen: list[str] = []
 
     async def look(_params: Any) -> None:
