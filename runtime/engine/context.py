@@ -219,6 +219,8 @@ class Run:
         self.fault: IntegrationError | None = None
         #: What the first document that failed met.
         self.problem: IntegrationError | None = None
+        #: The other system does not confirm the event that the run is about: nothing may be made of it.
+        self.contradicted = False
         #: Why no further document is taken up; those in progress go on to their end.
         self.closed: IntegrationError | None = None
         #: The first document that was skipped with a warning, and how many were.

@@ -18,7 +18,7 @@ from runtime.engine.notes import Notes, Place
 from runtime.engine.records import StepRecord, pack_steps
 from runtime.engine.verdict import confirm
 from runtime.engine.written import WriteBack
-from runtime.errors import FixData, OutcomeUnknown
+from runtime.errors import FixData, IntegrationError, OutcomeUnknown
 from runtime.mapping.mapper import MappedForm, Mapper
 from runtime.store.database import Database
 from runtime.store.entries import Entry
@@ -54,8 +54,13 @@ class Live:
     async def read(self, frame: Frame, call: Call) -> Any:
         """Make a call that changes nothing."""
         result = await call.action.run(call.params)
-        if frame.run.request.cause == "event":
-            confirm(frame.run.request.event, result)
+        run = frame.run
+        if run.request.cause == "event":
+            try:
+                confirm(run.request.event, result)
+            except IntegrationError:
+                run.contradicted = True
+                raise
         return result
 
     async def change(self, frame: Frame, call: Call) -> Any:

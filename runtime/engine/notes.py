@@ -202,4 +202,4 @@ def _put_back(records: dict[str, EffectRecord], step: str, record: EffectRecord 
     if record is not None:
         records[step] = record
     else:
-        del records[step]
+        records.pop(step, None)

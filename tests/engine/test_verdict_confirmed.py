@@ -13,11 +13,13 @@ from runtime.errors import CallbackRejected, RetryLater
 AGREED = Event(key="e1", type="approval.finished", instance_id="i1", outcome=Outcome.AGREED)
 
 
+DETAIL = {"id": "detail", "call": "oa.get_approval", "with": {"instance_id": "{{ event.instance_id }}"}}
+
+
 @pytest.fixture
 async def mapping(bench) -> Any:
     """Submitted already; its verdict flow reads the approval before it writes."""
-    detail = {"id": "detail", "call": "oa.get_approval", "with": {"instance_id": "{{ event.instance_id }}"}}
-    found = bench.mapping(submit=bench.submit_steps, verdict=[detail, *bench.verdict_steps])
+    found = bench.mapping(submit=bench.submit_steps, verdict=[DETAIL, *bench.verdict_steps])
     bench.world.add(1)
     await bench.engine.run(found, "submit", RunRequest(cause="manual"))
     return found
@@ -56,3 +58,12 @@ async def test_an_approval_that_tells_no_outcome_contradicts_nothing(bench, mapp
 async def test_a_person_who_runs_the_flow_by_hand_has_decided(bench, mapping) -> None:
     bench.world.approvals["i1"]["outcome"] = None
     assert (await verdict(bench, mapping, "manual")).state == "succeeded"
+
+
+async def test_a_flow_cannot_look_away(bench, mapping) -> None:
+    looking = {"try": [DETAIL], "catch": [{"set": {"detail": {}}}]}
+    careless = bench.mapping(submit=bench.submit_steps, verdict=[looking, *bench.verdict_steps])
+    bench.world.approvals["i1"]["outcome"] = Outcome.REFUSED
+    summary = await verdict(bench, careless)
+    assert type(summary.error) is CallbackRejected
+    assert "Status" not in bench.world.drafts[1]
