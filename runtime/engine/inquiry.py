@@ -76,12 +76,14 @@ class Inquiry:
                 "单据在请求之后被修改，原请求的内容未能保留，无法对账",
                 "The document was changed after the request, and what was sent is not known any more",
             )
-        young = utc_now() - self._settle
-        taken, twin = await self._db.aread(partial(rivals, effect=intent, delivery_id=delivery_id, young=young))
+        others = partial(rivals, effect=intent, delivery_id=delivery_id, young=utc_now() - self._settle)
+        taken, _ = await self._db.aread(others)
         question = Intent(started_at=intent.started_at, document_key=document_key, taken=taken)
         answer = await reconcile(params, question)
         if answer.finding is not Finding.FOUND:
             return answer
+        # Read after the answer: whoever created what was found has committed the intent before.
+        taken, twin = await self._db.aread(others)
         if created(call, answer.result) in taken:
             return _unclear("找到的内容已属于另一张单据", "What was found belongs to another document already")
         if twin or self.flights.has(intent):

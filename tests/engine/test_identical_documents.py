@@ -18,6 +18,7 @@ from runtime.store.ledger import DeliveryState, EffectRecord, EffectState
 from runtime.store.listings import list_deliveries
 
 MANUAL = RunRequest(cause="manual")
+STEP = "each.draft/approval"
 
 
 def lose_answers(bench: Any, name: str, moment: str, count: int) -> None:
@@ -83,6 +84,24 @@ async def test_nothing_is_adopted_while_a_twin_waits_for_its_answer(bench) -> No
     lose_answers(bench, "oa.create_approval", "after", 1)
     summary = await bench.engine.run(mapping, "submit", MANUAL)
     assert (summary.failed, len(bench.world.approvals)) == (2, 1)
+    assert held(bench) == []
+
+
+async def test_a_twin_that_begins_while_it_is_looked_for_is_noticed(bench) -> None:
+    bench.world.add(1)
+    mapping = bench.mapping()
+    bench.new_engine(settle=timedelta(hours=1))
+    lose_answers(bench, "oa.create_approval", "before", 1)
+    await bench.engine.run(mapping, "submit", MANUAL)
+    [mine] = bench.db.read(list_deliveries)
+
+    async def begin_meanwhile(_params: Any, _intent: Any) -> Reconciliation:
+        twin = effect(state=EffectState.INTENT, instance_id="", result=None, digest=mine.effects[STEP].digest)
+        bench.db.write(lambda connection: ledger.save(connection, delivery("99"), [twin]))
+        return Reconciliation(finding=Finding.FOUND, result={"instance_id": "i1"})
+
+    object.__setattr__(bench.pool.connectors["oa-1"].actions["create_approval"], "reconcile", begin_meanwhile)
+    assert (await bench.engine.run(mapping, "submit", MANUAL)).failed == 1
     assert held(bench) == []
 
 
