@@ -21,7 +21,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 faults: $(VENV)/.dev
-	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.faults $(addprefix --state ,$(STATE))
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks

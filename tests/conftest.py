@@ -15,7 +15,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from runtime.store.database import Database
+from tests.postgres import PostgresServer
 
 # The machine that runs the tests may be busy: a slow example is no failure.
 settings.register_profile("suite", deadline=None)
@@ -30,60 +30,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class PostgresServer:
-    """Makes databases of its own on a server, each with the tables in it and nothing else."""
-
-    def __init__(self, admin: Engine) -> None:
-        self._admin = admin
-        self._prefix = f"b1_test_{secrets.token_hex(4)}"
-        self._made = 0
-        self._template = ""
-
-    def new_database(self) -> str:
-        """URL of a new, empty state database."""
-        if not self._template:
-            # Copied ever after: that is many times quicker than carrying out the migrations again.
-            self._template = self._create()
-            Database.open(self._url(self._template)).close()
-        return self._url(self._create(self._template))
-
-    def empty_database(self) -> str:
-        """URL of a new database with nothing in it."""
-        return self._url(self._create())
-
-    def drop(self, url: str) -> None:
-        self._execute(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
-
-    def close(self) -> None:
-        if self._template:
-            self.drop(self._url(self._template))
-        self._admin.dispose()
-
-    def _create(self, template: str = "template1") -> str:
-        self._made += 1
-        name = f"{self._prefix}_{self._made}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return name
-
-    def _execute(self, statement: str) -> None:
-        with self._admin.connect() as connection:
-            connection.execute(text(statement))
-
-    def _url(self, name: str) -> str:
-        return self._admin.url.set(database=name).render_as_string(hide_password=False)
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """The PostgreSQL server of ``B1_TEST_POSTGRES``, else the local one; tests are skipped where there is none."""
-    address = os.environ.get("B1_TEST_POSTGRES") or "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
-    admin = create_engine(make_url(address), isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5})
     try:
-        admin.connect().close()
+        server = PostgresServer.connected()
     except SQLAlchemyError as error:
-        admin.dispose()
         pytest.skip(f"no PostgreSQL to test on ({str(error).splitlines()[0]}); set B1_TEST_POSTGRES")
-    server = PostgresServer(admin)
     yield server
     server.close()
 

@@ -34,7 +34,8 @@ def list_all(
 ) -> None:
     """列出单据的交付，最近变化的在前 · List the documents' deliveries, last changed first."""
     from runtime.errors import Refused
-    from runtime.store.ledger import DeliveryState, list_deliveries
+    from runtime.store.ledger import DeliveryState
+    from runtime.store.listings import list_deliveries
 
     wrong = set(state or ()) - set(DeliveryState)
     if wrong:

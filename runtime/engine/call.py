@@ -53,7 +53,7 @@ class CallStep:
             if action.effect is not Effect.READ:
                 result = await run.performer.change(frame, call)
             else:
-                result = await run.performer.read(call)
+                result = await run.performer.read(frame, call)
                 if action.streams:
                     source = "/".join(part for part in (connector.name, params.source) if part)
                     source += f"#{connector.identity}" if connector.identity else ""

@@ -140,8 +140,11 @@ class Answer:
 class Performer(Protocol):
     """Who carries calls out: for real and with the ledger, or for a preview."""
 
-    async def read(self, call: Call) -> Any:
-        """Make a call that changes nothing."""
+    async def read(self, frame: Frame, call: Call) -> Any:
+        """Make a call that changes nothing.
+
+        :raises CallbackRejected: it contradicts the event that the run is about
+        """
 
     async def change(self, frame: Frame, call: Call) -> Any:
         """Make a call that changes something."""
@@ -216,6 +219,8 @@ class Run:
         self.fault: IntegrationError | None = None
         #: What the first document that failed met.
         self.problem: IntegrationError | None = None
+        #: The other system does not confirm the event that the run is about: nothing may be made of it.
+        self.contradicted = False
         #: Why no further document is taken up; those in progress go on to their end.
         self.closed: IntegrationError | None = None
         #: The first document that was skipped with a warning, and how many were.

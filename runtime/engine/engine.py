@@ -14,8 +14,8 @@ from runtime.engine.check import require_fit
 from runtime.engine.circuit import Circuits
 from runtime.engine.compiler import Compiled, compile_mapping
 from runtime.engine.context import Answer, Frame, Interrupted, Outcome, Run, Stopped
-from runtime.engine.document import Flights
 from runtime.engine.each import unexpected
+from runtime.engine.inquiry import Flights, Inquiry
 from runtime.engine.live import Busy, Live
 from runtime.engine.lookup import Lookup
 from runtime.engine.pool import Lease, Pool
@@ -26,16 +26,8 @@ from runtime.errors import BadMapping, IntegrationError, RetryLater
 from runtime.mapping.models import Mapping
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
-from runtime.store.ledger import (
-    RUN_SOURCES,
-    UNFINISHED,
-    Delivery,
-    awaits_answer,
-    end_of_source,
-    find_instance,
-    record_outcome,
-    waiting_for_answer,
-)
+from runtime.store.instances import awaits_answer, find_instance, waiting_for_answer
+from runtime.store.ledger import RUN_SOURCES, UNFINISHED, Delivery, end_of_source, record_outcome
 from runtime.store.runs import finish_run, new_run_id, start_run
 
 __all__ = ["Cause", "Counts", "Engine", "Progress", "RunRequest", "RunSummary"]
@@ -61,12 +53,11 @@ class Engine:
     ) -> None:
         self._db = db
         self._pool = pool
-        self._settle = settle
         self._orphan = orphan
         self._circuits = Circuits()
         self._lookup = Lookup(db)
         self._busy: Busy = {}
-        self._flights = Flights()
+        self._inquiry = Inquiry(db, Flights(), settle)
         self._compiled: OrderedDict[int, tuple[Mapping, Compiled]] = OrderedDict()
         #: Of the compiled mappings, those that were found free of errors.
         self._fit: set[int] = set()
@@ -94,14 +85,7 @@ class Engine:
             try:
                 compiled = self.compiled(mapping, flow)
                 await self._require_fit(mapping, lease)
-                live = Live(
-                    self._db,
-                    self._lookup,
-                    self._busy,
-                    self._flights,
-                    has_place=compiled.has_place,
-                    settle=self._settle,
-                )
+                live = Live(self._db, self._lookup, self._busy, self._inquiry, has_place=compiled.has_place)
                 run = Run(
                     mapping, flow, run_id=run_id, request=request, lease=lease, performer=live, circuits=self._circuits
                 )

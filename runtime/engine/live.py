@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection
-
 from runtime.connectors.base import Effect
 from runtime.engine.context import Call, Element, Frame, Origin, Outcome, Skipped, Variables
-from runtime.engine.document import Document, Flights, Place
+from runtime.engine.document import Document
 from runtime.engine.forms import check_forms
+from runtime.engine.inquiry import Inquiry
 from runtime.engine.lookup import Lookup
+from runtime.engine.notes import Notes, Place
 from runtime.engine.records import StepRecord, pack_steps
-from runtime.engine.written import refuse_repetition, refuse_unchanged
-from runtime.errors import FixData, OutcomeUnknown
+from runtime.engine.verdict import confirm
+from runtime.engine.written import WriteBack
+from runtime.errors import FixData, IntegrationError, OutcomeUnknown
 from runtime.mapping.mapper import MappedForm, Mapper
 from runtime.store.database import Database
-from runtime.store.ledger import Delivery, DeliveryState
-from runtime.store.runs import add_documents, error_record
+from runtime.store.entries import Entry
+from runtime.store.ledger import Delivery, DeliveryState, writes_into
+from runtime.store.runs import error_record
 
 __all__ = ["Busy", "Live", "refuse_unknown", "resubmitted"]
 
@@ -37,23 +39,29 @@ class Live:
         db: Database,
         lookup: Lookup,
         busy: Busy,
-        flights: Flights,
+        inquiry: Inquiry,
         *,
         has_place: Callable[[str], bool],
-        settle: timedelta,
     ) -> None:
         self._db = db
         self._lookup = lookup
         self._busy = busy
         self._has_place = has_place
-        self._settle = settle
-        self._flights = flights
+        self._inquiry = inquiry
         self._writes: set[asyncio.Future[Any]] = set()
         self._lost: BaseException | None = None
 
-    async def read(self, call: Call) -> Any:
+    async def read(self, frame: Frame, call: Call) -> Any:
         """Make a call that changes nothing."""
-        return await call.action.run(call.params)
+        result = await call.action.run(call.params)
+        run = frame.run
+        if run.request.cause == "event":
+            try:
+                confirm(run.request.event, result)
+            except IntegrationError:
+                run.contradicted = True
+                raise
+        return result
 
     async def change(self, frame: Frame, call: Call) -> Any:
         """Make a call that changes something, at most once per generation of the document."""
@@ -77,9 +85,9 @@ class Live:
             standing = await self._lookup(place)
             item, generation = element.item, 1
             if standing is not None and standing.state is DeliveryState.COMPLETE:
-                item = await resubmitted(element, standing)
+                item = await resubmitted(element, standing, self._db)
                 generation, standing = standing.generation + 1, None
-            frame.document = self._document(place, element.key, standing, generation)
+            frame.document = self._document(place, element.key, item, standing, generation)
             frame.owns_document = True
         except BaseException:
             self._leave(place)
@@ -91,7 +99,7 @@ class Live:
         place = Place(mapping=frame.run.mapping.id, flow=frame.run.flow, source=source, document_key=key)
         await self._enter(place, wait=True)
         try:
-            frame.document = self._document(place, key, await self._lookup(place), 1)
+            frame.document = self._document(place, key, None, await self._lookup(place), 1)
             frame.owns_document = True
         except BaseException:
             self._leave(place)
@@ -100,14 +108,14 @@ class Live:
     def close(self, frame: Frame, outcome: Outcome) -> None:
         """End a document; the write is queued and awaited at the end of the run."""
         document = frame.document if frame.owns_document else None
-        closing = None
+        entry = None
         if document is not None:
-            closing = document.closing(
+            entry = document.closing(
                 _delivery_state(outcome), error=outcome.error, note=outcome.note, stopped=outcome.stopped
             )
-        row = None
+        entry = entry or Entry()
         if outcome.position or frame.records:
-            row = {
+            record = {
                 "run_id": frame.run.run_id,
                 "position": outcome.position,
                 "document": outcome.key,
@@ -117,14 +125,16 @@ class Live:
                 "error": error_record(outcome.error) if outcome.error is not None else None,
                 "note": outcome.note,
             }
-        write = self._db.begin_write(partial(_record, row, frame.records, closing))
+            entry = replace(entry, record=record, steps=partial(pack_steps, frame.records))
+        write = self._db.begin_write(entry)
         self._writes.add(write)
-        write.add_done_callback(partial(self._written, document.place if document is not None else None))
+        write.add_done_callback(partial(self._written, document))
 
     def abandon(self, frame: Frame) -> None:
         """The task of a document was cancelled: what is committed stands, the next tick goes on from there."""
         if frame.document is not None and frame.owns_document:
-            self._leave(frame.document.place)
+            frame.document.notes.leave()
+            self._leave(frame.document.notes.place)
 
     async def drain(self) -> None:
         """Wait until everything is written.
@@ -136,25 +146,18 @@ class Live:
         if self._lost is not None:
             raise self._lost
 
-    def _written(self, place: Place | None, write: asyncio.Future[Any]) -> None:
+    def _written(self, document: Document | None, write: asyncio.Future[Any]) -> None:
         self._writes.discard(write)
         if not write.cancelled() and write.exception() is not None:
             self._lost = write.exception()
-        if place is not None:
-            self._leave(place)
+        if document is not None:
+            document.notes.leave()
+            self._leave(document.notes.place)
 
-    def _document(self, place: Place, key: Any, standing: Delivery | None, generation: int) -> Document:
+    def _document(self, place: Place, key: Any, row: Any, standing: Delivery | None, generation: int) -> Document:
         refuse_unknown(standing)
-        return Document(
-            self._db,
-            place,
-            key,
-            standing=standing,
-            generation=generation,
-            has_place=self._has_place,
-            settle=self._settle,
-            flights=self._flights,
-        )
+        notes = Notes(self._db, place, key, standing=standing, generation=generation, flights=self._inquiry.flights)
+        return Document(notes, row, has_place=self._has_place, inquiry=self._inquiry)
 
     async def _enter(self, place: Place, *, wait: bool) -> None:
         while place in self._busy:
@@ -183,15 +186,19 @@ def refuse_unknown(standing: Delivery | None) -> None:
         )
 
 
-async def resubmitted(element: Element, earlier: Delivery) -> Any:
+async def resubmitted(element: Element, earlier: Delivery, db: Database) -> Any:
     """A document that was delivered comes back: the row as it is now, if it was resubmitted.
 
     :param earlier: its newest generation, complete
+    :param db: the ledger, to see what other flows wrote into the document since
     :raises Skipped: what was read is out of date, or the query shows delivered documents again and again
     """
     item = element.item
-    query = element.origin.query if element.origin is not None else ""
-    refuse_unchanged(earlier, item, query)
+    back = WriteBack(earlier, element.origin.query if element.origin is not None else "")
+    back.refuse_unchanged(item)
+    since = partial(writes_into, targets=back.targets, since=earlier.opened_at)
+    if back.matters and back.targets:
+        back.refuse_unchanged(item, await db.aread(since))
     if element.origin is not None:
         item = await _reread(element.origin, element)
         if item is None:
@@ -199,7 +206,8 @@ async def resubmitted(element: Element, earlier: Delivery) -> Any:
                 "该单据已送达；来源返回的是过期数据，现已不在待同步之列",
                 "Already delivered; what the source returned was out of date, it no longer waits",
             )
-    refuse_repetition(earlier, item, query)
+    # Read after the row: an update is in the ledger before it can be seen in the document.
+    back.refuse_repetition(item, await db.aread(since) if back.matters and back.targets else ())
     return item
 
 
@@ -221,12 +229,3 @@ def _delivery_state(outcome: Outcome) -> DeliveryState:
     if outcome.state == "failed" and isinstance(outcome.error, FixData):
         return DeliveryState.FAILED
     return DeliveryState.OPEN
-
-
-def _record(
-    row: dict[str, Any] | None, steps: list[StepRecord], closing: partial[int] | None, connection: Connection
-) -> None:
-    if closing is not None:
-        closing(connection)
-    if row is not None:
-        add_documents(connection, [{**row, "steps": pack_steps(steps)}])

@@ -8,7 +8,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from runtime.engine.document import Place
+from runtime.engine.notes import Place
 from runtime.store.database import Database
 from runtime.store.ledger import Delivery, latest
 

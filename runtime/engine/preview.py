@@ -10,12 +10,13 @@ from typing import Any
 from runtime.connectors.base import Effect, Event, WireRequest, rows
 from runtime.engine.compiler import compile_mapping
 from runtime.engine.context import Answer, Call, Element, Frame, Interrupted, Outcome, Run, Stopped, Variables
-from runtime.engine.document import FROM_LEDGER, Place
+from runtime.engine.document import FROM_LEDGER
 from runtime.engine.each import unexpected
 from runtime.engine.engine import find_flow
 from runtime.engine.forms import FormRefused, check_forms
 from runtime.engine.live import refuse_unknown, resubmitted
 from runtime.engine.lookup import Lookup
+from runtime.engine.notes import Place
 from runtime.engine.pool import Pool
 from runtime.engine.records import StepRecord, StepRecords
 from runtime.engine.request import RunRequest
@@ -122,7 +123,7 @@ async def preview(
     answer = Answer()
     steps = StepRecords()
     async with pool.lease() as lease:
-        performer = _Preview(collected, Lookup(ledger) if ledger is not None else None)
+        performer = _Preview(collected, ledger)
         run: Run | None = None
         note = ""
         try:
@@ -153,9 +154,10 @@ async def preview(
 class _Preview:
     """The performer of a preview."""
 
-    def __init__(self, collected: dict[int, PreviewDocument], lookup: Lookup | None) -> None:
+    def __init__(self, collected: dict[int, PreviewDocument], ledger: Database | None) -> None:
         self._collected = collected
-        self._lookup = lookup
+        self._ledger = ledger
+        self._lookup = Lookup(ledger) if ledger is not None else None
         #: What happens outside ``each``.
         self.outside = PreviewDocument(key="", row=None)
         #: By the records of a frame: elements of a document share them.
@@ -163,7 +165,7 @@ class _Preview:
         #: The same way: what the ledger holds of a document that was begun and is to be finished.
         self._begun: dict[int, Delivery] = {}
 
-    async def read(self, call: Call) -> Any:
+    async def read(self, frame: Frame, call: Call) -> Any:
         if _promised(call.values):
             call.record.note = _NOT_THERE_YET
             return rows([]) if call.action.streams else _Promised(instance_id=PLACEHOLDER)
@@ -218,7 +220,7 @@ class _Preview:
         return traced.form
 
     async def open(self, frame: Frame, element: Element) -> Any:
-        if self._lookup is None:
+        if self._ledger is None or self._lookup is None:
             return element.item
         run = frame.run
         place = Place(mapping=run.mapping.id, flow=run.flow, source=element.source, document_key=element.key_text)
@@ -227,7 +229,7 @@ class _Preview:
             return element.item
         refuse_unknown(standing)
         if standing.state is DeliveryState.COMPLETE:
-            return await resubmitted(element, standing)
+            return await resubmitted(element, standing, self._ledger)
         self._begun[id(frame.records)] = standing
         return element.item
 

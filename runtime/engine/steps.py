@@ -173,13 +173,13 @@ def _append(scope: Variables, name: str, value: Any, where: str) -> None:
 
 
 def try_and_catch(place: str, body: StepFunction, catch: StepFunction) -> StepFunction:
-    """``try``; an effect whose outcome is not known is no error to go on from."""
+    """``try``; an effect whose outcome is not known, or a verdict that is not true, is no error to go on from."""
 
     async def run(frame: Frame, scope: Variables) -> None:
         try:
             await body(frame, scope)
         except IntegrationError as error:
-            if frame.document is not None and frame.document.unsettled:
+            if frame.run.contradicted or (frame.document is not None and frame.document.unsettled):
                 raise
             with frame.records.begin(frame.prefix + place, "try") as record:
                 record.note = "catch"

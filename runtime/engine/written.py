@@ -1,77 +1,148 @@
-"""What a delivery wrote back into its document, and whether the document still holds it.
+"""What was written into a document since its delivery, and whether the document still holds it.
 
 A query that leaves delivered documents out shows one again only after somebody reset it: then it was resubmitted. A
 query that does not leave them out shows every document at every tick, and each would become an approval each time.
-The two are told apart by what the write-back wrote.
+The two are told apart by what was written into the document: by the delivery itself, and since then by any other flow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from enum import Enum
 from typing import Any
 
 from runtime import jsontext
 from runtime.connectors.base import Effect
-from runtime.engine.context import Skipped
+from runtime.engine.context import Call, Skipped
 from runtime.store.ledger import Delivery, EffectRecord, EffectState
 
-__all__ = ["refuse_repetition", "refuse_unchanged", "written"]
+__all__ = ["WriteBack", "target", "written"]
 
 _YES = frozenset({"y", "yes", "tyes", "true"})
 _NO = frozenset({"n", "no", "tno", "false"})
+_WRITTEN = (EffectState.SENDING, EffectState.DONE)
+_LONGEST_TARGET = 300
 
 
-def written(values: Mapping[str, Any]) -> bytes | None:
-    """What an ``update`` with these parameters writes, as the ledger keeps it; None if it names no values."""
+def written(values: Mapping[str, Any], row: Any, document_key: str) -> bytes | None:
+    """What an ``update`` with these parameters writes, as the ledger keeps it; None if it names no values.
+
+    :param row: the document that is being worked on; what it held before is kept of an update into itself
+    """
     fields = values.get("values")
     if not isinstance(fields, Mapping):
         return None
     kept = {"values": {name: value for name, value in fields.items() if not isinstance(value, Mapping | list | tuple)}}
     kept |= {name: values[name] for name in ("entity", "key") if values.get(name) is not None}
+    if isinstance(row, Mapping) and str(values.get("key")) == document_key:
+        kept["before"] = {name: row[name] for name in kept["values"] if name in row}
     try:
         return jsontext.dumps(kept)
     except (TypeError, ValueError):
         return None
 
 
-def _created_something(delivery: Delivery) -> bool:
-    """Whether repeating the delivery would make something a second time."""
-    return any(one.effect == Effect.CREATE and one.state is not EffectState.ABSENT for one in delivery.effects.values())
+def target(call: Call) -> str:
+    """The record that an ``update`` writes into, whichever flow makes the call; empty if it names none."""
+    key = call.values.get("key")
+    if key is None or not isinstance(call.values.get("values"), Mapping):
+        return ""
+    connector = call.connector
+    company = f"#{connector.identity}" if connector.identity else ""
+    name = f"{connector.name}{company}/{call.values.get('entity') or ''}/{key}"
+    return name if len(name) <= _LONGEST_TARGET else hashlib.sha256(name.encode()).hexdigest()
 
 
-def refuse_unchanged(earlier: Delivery, row: Any, query: str) -> None:
-    """A row that still holds what was written back needs no second look: it was not resubmitted.
+class _Verdict(Enum):
+    HELD = "it holds what was written"
+    RESET = "somebody reset it"
+    UNCLEAR = "nobody can tell"
+
+
+class WriteBack:
+    """What a complete delivery wrote into its own document, as far as can be told which of its updates did.
 
     :param earlier: the newest generation, complete
-    :param query: which query showed the row (:attr:`~runtime.engine.context.Origin.query`)
-    :raises Skipped: it still holds it; the query does not leave out what is delivered
+    :param query: which query shows the document now (:attr:`~runtime.engine.context.Origin.query`)
     """
-    if _created_something(earlier) and not _left(earlier, query):
-        for wrote in _write_backs(earlier):
-            _refuse_unchanged(wrote, row)
 
-
-def refuse_repetition(earlier: Delivery, row: Any, query: str) -> None:
-    """Before a new generation: has the document been reset since its delivery?
-
-    :param earlier: the newest generation, complete
-    :param row: the document as it is now; it still is what the query asks for
-    :param query: which query that is (:attr:`~runtime.engine.context.Origin.query`)
-    :raises Skipped: no, or nobody can tell; the query does not leave out what is delivered
-    """
-    if not _created_something(earlier) or _left(earlier, query):
-        return
-    write_backs = _write_backs(earlier)
-    if not write_backs:
-        raise Skipped(
-            "该单据已送达，但流程没有回写记录，无法判断是否重新提交；查询条件没有排除已送达的单据",
-            "Already delivered, and the flow wrote nothing back that would show a resubmission; "
-            "the query does not exclude delivered documents",
-            warning=True,
+    def __init__(self, earlier: Delivery, query: str) -> None:
+        #: Whether repeating the delivery would make something a second time, and the document may just have stayed.
+        #: A query that left it out meanwhile shows it because it was reset; another one proves nothing.
+        self.matters = not (query and earlier.left_source == query) and any(
+            one.effect == Effect.CREATE and one.state is not EffectState.ABSENT for one in earlier.effects.values()
         )
-    if not any(_comparable(wrote, row) for wrote in write_backs):
-        names = ", ".join(dict.fromkeys(name for wrote in write_backs for name in wrote))
+        updates = [
+            one
+            for one in earlier.effects.values()
+            if one.effect == Effect.UPDATE
+            and one.state in _WRITTEN
+            and isinstance(one.request, Mapping)
+            and one.request.get("values")
+        ]
+        best = max((_nearness(one, earlier) for one in updates), default=None)
+        # Rows of a statement name a table, their write-back an entity set of another connection: where the same key was
+        # written in several places, each of them may be the document.
+        places: dict[tuple[str, Any], list[EffectRecord]] = {}
+        for one in sorted(updates, key=lambda one: one.started_at):
+            if _nearness(one, earlier) == best:
+                places.setdefault((one.connection, one.request.get("entity")), []).append(one)
+        self._places = list(places.values())
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """The records that it wrote into: what others wrote into them since is no reset either."""
+        return frozenset(one.target for place in self._places for one in place if one.target)
+
+    def refuse_unchanged(self, row: Any, since: Sequence[EffectRecord] = ()) -> None:
+        """A row that still holds what was written needs no second look: it was not resubmitted.
+
+        :param since: what was written into :attr:`targets` since the delivery, by whatever flow
+        :raises Skipped: it still holds it; the query does not leave out what is delivered
+        """
+        if not self.matters:
+            return
+        for place in self._places:
+            if _judge(place, row, since) is not _Verdict.HELD:
+                continue
+            names = ", ".join(_comparable(place, row))
+            raise Skipped(
+                f"该单据已送达，仍保留着回写的值（{names}）；查询条件没有排除已送达的单据",
+                f"Already delivered, and it still holds what was written back ({names}); "
+                "the query does not exclude delivered documents",
+                warning=True,
+            )
+
+    def refuse_repetition(self, row: Any, since: Sequence[EffectRecord] = ()) -> None:
+        """Before a new generation: has the document been reset since its delivery?
+
+        :param row: the document as it is now; it still is what the query asks for
+        :param since: what was written into :attr:`targets` since the delivery, read after the row
+        :raises Skipped: no, or nobody can tell; the query does not leave out what is delivered
+        """
+        self.refuse_unchanged(row, since)
+        comparable = [place for place in self._places if _comparable(place, row)]
+        if not self.matters or (
+            comparable and all(_judge(place, row, since) is _Verdict.RESET for place in comparable)
+        ):
+            return
+        if not self._places:
+            raise Skipped(
+                "该单据已送达，但流程没有回写记录，无法判断是否重新提交；查询条件没有排除已送达的单据",
+                "Already delivered, and the flow wrote nothing back that would show a resubmission; "
+                "the query does not exclude delivered documents",
+                warning=True,
+            )
+        if comparable:
+            raise Skipped(
+                "该单据已送达，但回写是否完成没有记录，无法判断是否重新提交；查询条件没有排除已送达的单据",
+                "Already delivered, but it is not recorded whether the write-back got through; nobody can tell if it "
+                "was resubmitted; the query does not exclude delivered documents",
+                warning=True,
+            )
+        names = ", ".join(dict.fromkeys(name for place in self._places for name in _fields(place)))
         raise Skipped(
             f"该单据已送达，而查询没有读取回写的字段（{names}），无法判断是否重新提交；"
             "查询条件没有排除已送达的单据，或需要读取这些字段",
@@ -79,50 +150,52 @@ def refuse_repetition(earlier: Delivery, row: Any, query: str) -> None:
             "exclude delivered documents, or it has to read these fields",
             warning=True,
         )
-    for wrote in write_backs:
-        _refuse_unchanged(wrote, row)
 
 
-def _left(earlier: Delivery, query: str) -> bool:
-    """Whether this very query left the document out meanwhile: shown again, it was reset. Another proves nothing."""
-    return bool(query) and earlier.left_source == query
+def _fields(place: Sequence[EffectRecord]) -> dict[str, list[EffectRecord]]:
+    """Field → the updates that wrote it, oldest first."""
+    fields: dict[str, list[EffectRecord]] = {}
+    for one in place:
+        for name in one.request["values"]:
+            fields.setdefault(name, []).append(one)
+    return fields
 
 
-def _comparable(wrote: Mapping[str, Any], row: Any) -> dict[str, Any]:
-    return {name: value for name, value in wrote.items() if isinstance(row, Mapping) and name in row}
+def _comparable(place: Sequence[EffectRecord], row: Any) -> dict[str, list[EffectRecord]]:
+    return {name: ones for name, ones in _fields(place).items() if isinstance(row, Mapping) and name in row}
 
 
-def _refuse_unchanged(wrote: Mapping[str, Any], row: Any) -> None:
-    comparable = _comparable(wrote, row)
-    if comparable and all(_same(value, row[name]) for name, value in comparable.items()):
-        raise Skipped(
-            f"该单据已送达，仍保留着回写的值（{', '.join(comparable)}）；查询条件没有排除已送达的单据",
-            f"Already delivered, and it still holds what was written back ({', '.join(comparable)}); "
-            "the query does not exclude delivered documents",
-            warning=True,
-        )
+def _judge(place: Sequence[EffectRecord], row: Any, since: Sequence[EffectRecord]) -> _Verdict:
+    fields = _comparable(place, row)
+    if not fields:
+        return _Verdict.UNCLEAR
+    if _put_back(fields, row):
+        return _Verdict.RESET
+    targets = {one.target for one in place}
+    known = [*place, *(one for one in since if one.target in targets and isinstance(one.request, Mapping))]
+    lost = [name for name in fields if not any(_wrote(one, name, row[name]) for one in known)]
+    if not lost:
+        return _Verdict.HELD
+    # What an update without an answer was to write may never have stood there: to miss it proves nothing.
+    certain = any(one.state is EffectState.DONE for name in lost for one in fields[name])
+    return _Verdict.RESET if certain else _Verdict.UNCLEAR
 
 
-def _write_backs(delivery: Delivery) -> list[dict[str, Any]]:
-    """The fields that the delivery wrote into its own document, as far as can be told which of its updates did.
+def _wrote(effect: EffectRecord, name: str, holds: Any) -> bool:
+    values = effect.request.get("values") or {}
+    return name in values and _same(values[name], holds)
 
-    Rows of a statement name a table, their write-back an entity set of another connection: where the same key was
-    written in several places, each of them may be the document.
-    """
-    updates = [
-        one
-        for one in delivery.effects.values()
-        if one.effect == Effect.UPDATE
-        and one.state is EffectState.DONE
-        and isinstance(one.request, Mapping)
-        and one.request.get("values")
-    ]
-    best = max((_nearness(one, delivery) for one in updates), default=None)
-    fields: dict[tuple[str, Any], dict[str, Any]] = {}
-    for one in sorted(updates, key=lambda one: one.started_at):
-        if _nearness(one, delivery) == best:
-            fields.setdefault((one.connection, one.request.get("entity")), {}).update(one.request["values"])
-    return list(fields.values())
+
+def _put_back(fields: Mapping[str, Sequence[EffectRecord]], row: Mapping[str, Any]) -> bool:
+    """Whether every field that was certainly written looks as it did before: whoever did that wants it sent again."""
+    changed = False
+    for name, ones in fields.items():
+        last = ones[-1]
+        before = last.request.get("before") or {}
+        if last.state is not EffectState.DONE or name not in before or not _same(before[name], row[name]):
+            return False
+        changed = changed or not _same(before[name], last.request["values"][name])
+    return changed
 
 
 def _nearness(effect: EffectRecord, delivery: Delivery) -> tuple[bool, bool, bool]:

@@ -32,7 +32,7 @@ _LINES = 15
 _LINE_LENGTH = 300
 #: What waits to be told; the oldest is dropped beyond this.
 _MOST_WAITING = 500
-#: Seconds before another attempt at a message that did not get through; then it is left to the log.
+#: Seconds before each further attempt at a message that did not get through; the last one goes on for ever.
 _AGAIN_AFTER = (5.0, 30.0, 120.0, 600.0)
 
 
@@ -54,7 +54,8 @@ class Alerts:
     """Knows what is wrong at the moment. Without a messenger it does nothing.
 
     :param pause: seconds between two messages
-    :param again_after: seconds before each further attempt at a message that did not get through
+    :param again_after: seconds before each further attempt at a message that did not get through; after the last of
+        them it is tried again and again, together with what has come up meanwhile
     :param clock: the present moment
     """
 
@@ -112,28 +113,31 @@ class Alerts:
         while self._messenger is not None:
             await self._wake.wait()
             self._wake.clear()
+            failures = 0
             while self._waiting:
                 lines = list(self._waiting)
-                self._waiting.clear()
-                await self._send(self._messenger, lines)
-                await asyncio.sleep(self._pause)
+                if await self._send(self._messenger, lines):
+                    failures = 0
+                    await asyncio.sleep(self._pause)
+                else:
+                    await asyncio.sleep(self._again_after[min(failures, len(self._again_after) - 1)])
+                    failures += 1
 
-    async def _send(self, messenger: Messenger, lines: list[_Line]) -> None:
+    async def _send(self, messenger: Messenger, lines: list[_Line]) -> bool:
+        """Whether people were told; what they were told waits no longer."""
         text = _message(lines)
-        for wait in (*self._again_after, None):
-            try:
-                await messenger.send(text)
-                break
-            except IntegrationError as error:
-                log.warning("people could not be alerted", reason=error.sentence("en"), again_after=wait)
-                if wait is None:
-                    log.error("alert not delivered", text=text)
-                    return
-                await asyncio.sleep(wait)
+        try:
+            await messenger.send(text)
+        except IntegrationError as error:
+            log.warning("people could not be alerted; tried again later", reason=error.sentence("en"), text=text)
+            return False
+        told = set(map(id, lines))
+        self._waiting = deque((line for line in self._waiting if id(line) not in told), maxlen=_MOST_WAITING)
         try:
             await self._database.awrite(lambda connection: _remember(connection, lines))
         except RetryLater as error:
             log.warning("alerts cannot be remembered", reason=error.sentence("en"))
+        return True
 
 
 def _remember(connection: Connection, lines: list[_Line]) -> None:

@@ -21,7 +21,6 @@ __all__ = ["Idempotency", "Outcome", "RequestKey", "request_key"]
 
 _HEADER = "idempotency-key"
 _LONGEST_KEY = 200
-#: Seconds that a request waits for the one of the same key that is being carried out.
 _PATIENCE = 20.0
 
 
@@ -102,11 +101,13 @@ class Idempotency:
     """Carries each key's request out once, and hands the stored answer to those that come again.
 
     :param keep: how long an answer is kept
+    :param patience: seconds that a request waits for the one of the same key that is being carried out
     """
 
-    def __init__(self, database: Database, *, keep: timedelta) -> None:
+    def __init__(self, database: Database, *, keep: timedelta, patience: float = _PATIENCE) -> None:
         self._database = database
         self._keep = keep
+        self._patience = patience
         #: Requests in progress, by mapping, flow and key.
         self._running: dict[tuple[str, str, str], tuple[str, asyncio.Future[StoredAnswer]]] = {}
 
@@ -120,7 +121,7 @@ class Idempotency:
         if name in self._running:
             digest, running = self._running[name]
             _check(key, digest)
-            return await _wait(running), True
+            return await self._wait(running), True
         future: asyncio.Future[StoredAnswer] = asyncio.get_running_loop().create_future()
         self._running[name] = (key.digest, future)
         try:
@@ -148,17 +149,16 @@ class Idempotency:
             await self._database.awrite(lambda connection: store_answer(connection, **of, answer=outcome.answer))
         return outcome.answer, False
 
-
-async def _wait(running: asyncio.Future[StoredAnswer]) -> StoredAnswer:
-    done, _ = await asyncio.wait([running], timeout=_PATIENCE)
-    if not done or running.cancelled():
-        raise RequestRejected(
-            "同一 Idempotency-Key 的请求正在处理，尚未有答复；请稍后用同一个键重发",
-            "The request with this key is still in progress; send it again later with the same key",
-            where="Idempotency-Key",
-            status=409,
-        )
-    return running.result()
+    async def _wait(self, running: asyncio.Future[StoredAnswer]) -> StoredAnswer:
+        done, _ = await asyncio.wait([running], timeout=self._patience)
+        if not done or running.cancelled():
+            raise RequestRejected(
+                "同一 Idempotency-Key 的请求正在处理，尚未有答复；请稍后用同一个键重发",
+                "The request with this key is still in progress; send it again later with the same key",
+                where="Idempotency-Key",
+                status=409,
+            )
+        return running.result()
 
 
 def _check(key: RequestKey, digest: str) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Text, and_, exists, or_, select, type_coerce
 
 from runtime.store.columns import utc_now
 from runtime.store.inbox import InboxEvent, ledger_key, list_events
-from runtime.store.ledger import Delivery, generations, get_delivery, run_deliveries
+from runtime.store.ledger import Delivery, get_delivery
+from runtime.store.listings import generations, run_deliveries
 from runtime.store.runs import RunInfo, get_run
 from runtime.store.tables import run_documents, runs
 

@@ -15,16 +15,8 @@ from sqlalchemy import Connection, select, update
 from runtime.errors import Refused
 from runtime.store.columns import utc_now
 from runtime.store.inbox import find_by_ledger_key
-from runtime.store.ledger import (
-    RUN_SOURCES,
-    Delivery,
-    DeliveryState,
-    EffectRecord,
-    EffectState,
-    get_delivery,
-    holder_of,
-    save,
-)
+from runtime.store.instances import holder_of
+from runtime.store.ledger import RUN_SOURCES, Delivery, DeliveryState, EffectRecord, EffectState, get_delivery, save
 from runtime.store.runs import queue_run
 from runtime.store.tables import deliveries, inbox
 

@@ -105,19 +105,8 @@ def queue_run(
     connection: Connection, *, mapping: str, flow: str, cause: str, request: Mapping[str, Any] | None = None
 ) -> str:
     """Ask the live runtime for a run; returns its id."""
-    now = utc_now()
-    run_id = new_run_id(now)
-    connection.execute(
-        insert(runs).values(
-            id=run_id,
-            mapping=mapping,
-            flow=flow,
-            cause=cause,
-            state="queued",
-            queued_at=now,
-            request=dict(request or {}),
-        )
-    )
+    run_id = new_run_id(utc_now())
+    _add(connection, run_id, mapping=mapping, flow=flow, cause=cause, request=request or {})
     return run_id
 
 
@@ -127,7 +116,7 @@ def claim_queued(connection: Connection, *, limit: int = 16) -> list[RunInfo]:
     rows = connection.execute(query.with_for_update(skip_locked=True)).all()
     ids = [row.id for row in rows]
     if ids:
-        connection.execute(update(runs).where(runs.c.id.in_(ids)).values(state="running", started_at=utc_now()))
+        _begin(connection, ids)
     return [_run(row) for row in rows]
 
 
@@ -135,23 +124,9 @@ def start_run(
     connection: Connection, run_id: str, *, mapping: str, flow: str, cause: str, request: Mapping[str, Any]
 ) -> None:
     """Record that a run begins, whether it was queued before or not."""
-    now = utc_now()
-    changed = connection.execute(
-        update(runs).where(runs.c.id == run_id).values(state="running", started_at=now)
-    ).rowcount
-    if not changed:
-        connection.execute(
-            insert(runs).values(
-                id=run_id,
-                mapping=mapping,
-                flow=flow,
-                cause=cause,
-                state="running",
-                queued_at=now,
-                started_at=now,
-                request=dict(request),
-            )
-        )
+    if not _begin(connection, [run_id]):
+        _add(connection, run_id, mapping=mapping, flow=flow, cause=cause, request=request)
+        _begin(connection, [run_id])
 
 
 def finish_run(
@@ -315,6 +290,19 @@ def prune_payloads(connection: Connection, *, before: datetime, since: datetime 
         old = old.where(run_documents.c.run_id >= _first_id(since))
     old = old.limit(batch)
     return connection.execute(update(run_documents).where(tuple_(*_DOCUMENT_KEY).in_(old)).values(steps=None)).rowcount
+
+
+def _add(
+    connection: Connection, run_id: str, *, mapping: str, flow: str, cause: str, request: Mapping[str, Any]
+) -> None:
+    values = {"id": run_id, "mapping": mapping, "flow": flow, "cause": cause, "request": dict(request)}
+    connection.execute(insert(runs).values(**values, state="queued", queued_at=utc_now()))
+
+
+def _begin(connection: Connection, ids: Collection[str]) -> int:
+    """These run from now on; returns how many there are."""
+    begun = update(runs).where(runs.c.id.in_(ids)).values(state="running", started_at=utc_now())
+    return connection.execute(begun).rowcount
 
 
 def _first_id(moment: datetime) -> str:

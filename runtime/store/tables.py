@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 #: The newest migration in ``migrations/versions``.
-REVISION = "0004"
+REVISION = "0005"
 
 metadata = MetaData(
     naming_convention={
@@ -192,15 +192,18 @@ effects = Table(
     Column("step", String(300), primary_key=True),
     #: update | create
     Column("effect", String(10), nullable=False),
-    #: intent | done | absent (certainly nothing there: it may be sent) | unknown
+    #: intent | sending (the same of an update) | done | absent (certainly nothing there: it may be sent) | unknown
     Column("state", String(10), nullable=False),
     Column("connection", String(120), nullable=False),
     Column("action", String(120), nullable=False),
     #: Hash of what was sent.
     Column("digest", String(40), nullable=False),
     #: Of a ``create``: what was sent, kept while no answer is known, because reconciliation must look for just that.
-    #: Of an ``update``: {"entity", "key", "values"} of what it wrote, to recognise a document that still holds it.
+    #: Of an ``update``: {"entity", "key", "values"} of what it writes, to recognise a document that still holds it, and
+    #: as "before" what stood there, to recognise one that was put back.
     Column("request", Json),
+    #: Of an ``update``: the record that it writes into, ``connection/entity/key``.
+    Column("target", String(300), nullable=False, default="", server_default=""),
     Column("result", Json),
     #: The approval that this effect created, as its events name it.
     Column("instance_id", String(120), nullable=False, default=""),
@@ -210,6 +213,7 @@ effects = Table(
     Column("finished_at", UtcDateTime),
     Index(None, "connection", "instance_id"),
     Index(None, "state"),
+    Index("ix_effects_target", "target", sqlite_where=text("target <> ''"), postgresql_where=text("target <> ''")),
 )
 
 #: The code that callers of an HTTP flow must send.

@@ -6,11 +6,14 @@ import asyncio
 import queue
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from itertools import groupby
+from typing import Any, NamedTuple, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -18,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from runtime.errors import RetryLater
 from runtime.faultpoints import FaultPoint, reach
 
-__all__ = ["Writer", "translated"]
+__all__ = ["Joint", "Writer", "translated"]
 
 #: More than this in one transaction would only keep the first ones waiting.
 _BATCH = 256
@@ -29,6 +32,19 @@ _PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0)
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
 AnyFuture = Future[Any] | asyncio.Future[Any]
+
+
+class Joint(ABC):
+    """A piece of work that costs little more when many of its kind are done at once."""
+
+    @abstractmethod
+    def __call__(self, connection: Connection) -> Any:
+        """Do it alone."""
+
+    @classmethod
+    @abstractmethod
+    def together(cls, connection: Connection, pieces: Sequence[Self]) -> list[Any]:
+        """Do several, in their order; their results. Whatever it raises, each of them is done alone instead."""
 
 
 class _Pending(NamedTuple):
@@ -45,8 +61,9 @@ class _Settled(NamedTuple):
 class Writer:
     """Runs pieces of work in the order in which they were submitted, all that wait in one transaction.
 
-    The usual case, nothing fails, costs no savepoints. Only when a piece raises, the transaction is rolled back and
-    repeated with a savepoint around each piece; the error goes to the one that raised it, the others are committed.
+    Neighbours that are :class:`Joint` are done together. The usual case, nothing fails, costs no savepoints. Only when
+    a piece raises, the transaction is rolled back and repeated with a savepoint around each piece; the error goes to
+    the one that raised it, the others are committed.
     So a piece may run twice and must not do anything but use its connection.
 
     A server that drops its connections (a restart, a failover) loses nothing: what was certainly not committed is
@@ -99,7 +116,7 @@ class Writer:
 
     def _commit(self, batch: list[_Pending]) -> list[_Settled]:
         try:
-            results = self._persistently(lambda connection: [item.work(connection) for item in batch])
+            results = self._persistently(partial(_work_off, batch))
             reach(FaultPoint.AFTER_COMMIT)
             return [_Settled(item.future, result, None) for item, result in zip(batch, results, strict=True)]
         except Exception as error:
@@ -151,6 +168,18 @@ class _NotCommitted(Exception):
 
 def _all_failed(batch: list[_Pending], error: Exception) -> list[_Settled]:
     return [_Settled(item.future, None, _translate(error)) for item in batch]
+
+
+def _work_off(batch: list[_Pending], connection: Connection) -> list[Any]:
+    """The results, in order; neighbours of one kind are done together."""
+    results: list[Any] = []
+    for kind, group in groupby((item.work for item in batch), key=type):
+        works: list[Any] = list(group)
+        if issubclass(kind, Joint) and len(works) > 1:
+            results += kind.together(connection, works)
+        else:
+            results += [work(connection) for work in works]
+    return results
 
 
 def _apart(connection: Connection, item: _Pending) -> _Settled:

@@ -18,7 +18,13 @@ from studio.workspace import Workspace
 
 __all__ = ["show_delivery"]
 
-_MARK = {EffectState.DONE: "✓", EffectState.INTENT: "…", EffectState.ABSENT: "–", EffectState.UNKNOWN: "?"}
+_MARK = {
+    EffectState.DONE: "✓",
+    EffectState.INTENT: "…",
+    EffectState.SENDING: "…",
+    EffectState.ABSENT: "–",
+    EffectState.UNKNOWN: "?",
+}
 
 
 def show_delivery(space: Workspace, told: History, *, done: str) -> None:

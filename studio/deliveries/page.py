@@ -10,13 +10,8 @@ import streamlit as st
 
 from runtime.config import DEFAULT_TIMEZONE
 from runtime.store.history import history
-from runtime.store.ledger import (
-    Delivery,
-    DeliveryState,
-    count_deliveries,
-    list_deliveries,
-    mappings_with_deliveries,
-)
+from runtime.store.ledger import Delivery, DeliveryState
+from runtime.store.listings import count_deliveries, list_deliveries, mappings_with_deliveries
 from studio.deliveries.detail import show_delivery
 from studio.deliveries.story import document_of, one_language, verdict
 from studio.i18n import language, plain, t

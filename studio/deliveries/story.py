@@ -83,10 +83,10 @@ def _delivery(delivery: Delivery) -> Iterator[Moment]:
 def _effects(delivery: Delivery) -> Iterator[Moment]:
     for effect in delivery.effects.values():
         place = {"what": effect.step, "where": step_note(effect)}
-        # An update is recorded after its answer: it has no beginning worth a line of its own.
+        # An update is simply repeated until it succeeds: its beginning is not worth a line of its own.
         if effect.effect == Effect.CREATE:
             yield Moment(at=effect.started_at, kind="intent", **place)
-        if effect.state is EffectState.INTENT:
+        if effect.state in (EffectState.INTENT, EffectState.SENDING):
             continue
         kind = str(effect.state)
         if effect.state is EffectState.DONE:

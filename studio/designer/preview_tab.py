@@ -68,7 +68,7 @@ def _run(design: Design, flow: str, limit: int, instead: str) -> None:
         document = with_query(document, design.query, {"filter": instead})
     mapping = parse_mapping(with_designed_connections(document), design.id)
     with st.spinner(t("preview.running")):
-        result = space.bridge.run(preview(mapping, flow, space.pool, limit=limit))
+        result = space.bridge.run(preview(mapping, flow, space.pool, limit=limit, ledger=space.database))
     st.session_state[_SHOWN] = Shown(document=design.document, flow=flow, result=result)
 
 

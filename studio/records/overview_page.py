@@ -15,7 +15,8 @@ from runtime.mapping.models import Flow, Mapping
 from runtime.service.clock import compile_schedule
 from runtime.store.database import RuntimeInfo
 from runtime.store.inbox import count_events
-from runtime.store.ledger import DeliveryState, count_deliveries, count_open_approvals, list_deliveries
+from runtime.store.ledger import DeliveryState
+from runtime.store.listings import count_deliveries, count_open_approvals, list_deliveries
 from runtime.store.runs import RunInfo, list_runs
 from studio.deliveries.story import document_of, one_language
 from studio.i18n import language, plain, t

@@ -331,6 +331,11 @@ class Bench:
     submit_steps = SUBMIT
     verdict_steps = VERDICT
 
+    def submit_with(self, step: dict[str, Any]) -> list[dict[str, Any]]:
+        """The steps of ``submit`` with one more between the approval and the write-back."""
+        rows, each = self.submit_steps
+        return [rows, {**each, "steps": [*each["steps"][:2], step, each["steps"][2]]}]
+
     def new_engine(self, settle: timedelta = timedelta(0)) -> Engine:
         """A new engine on the same state, as after a restart; with no settling time unless told."""
         self.engine = Engine(self.db, self.pool, settle=settle)

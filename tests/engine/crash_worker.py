@@ -121,14 +121,13 @@ class Pool:
 class Watched(Database):
     """Dies around commits: before an intent, or between an answer and its record."""
 
-    async def awrite(self, work: Any) -> Any:
-        effects = work.args[1] if getattr(work, "args", None) and len(work.args) == 2 else ()
-        states = {one.state for one in effects if one.effect == "create"}
+    def begin_write(self, work: Any) -> Any:
+        states = {one.state for one in getattr(work, "effects", ()) if one.effect == "create"}
         if "intent" in states:
             KILLER.at("intent")
         if "done" in states:
             KILLER.at("result")
-        return await super().awrite(work)
+        return super().begin_write(work)
 
 
 MAPPING = Mapping.model_validate(

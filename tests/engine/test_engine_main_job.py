@@ -19,7 +19,8 @@ from runtime.errors import (
     Unreachable,
     ValueRefused,
 )
-from runtime.store.ledger import find_instance, list_deliveries
+from runtime.store.instances import find_instance
+from runtime.store.listings import list_deliveries
 from runtime.store.runs import get_run, list_run_documents
 
 MANUAL = RunRequest(cause="manual")

@@ -7,7 +7,7 @@ from typing import Any
 from runtime.connectors.base import Effect, Event, Outcome
 from runtime.engine.preview import PLACEHOLDER, preview
 from runtime.errors import FormGone, MappingFailed, ValueRefused
-from runtime.store.ledger import list_deliveries
+from runtime.store.listings import list_deliveries
 from runtime.store.runs import list_runs
 
 

@@ -10,7 +10,7 @@ import pytest
 from runtime.engine import call
 from runtime.engine.engine import Progress, RunRequest
 from runtime.errors import BadMapping, MappingFailed, RemoteRefused, Unreachable
-from runtime.store.ledger import list_deliveries
+from runtime.store.listings import list_deliveries
 from runtime.store.runs import get_run, list_run_documents
 
 MANUAL = RunRequest(cause="manual")

@@ -11,11 +11,14 @@ import pytest
 from runtime.connectors.base import Finding, Reconciliation
 from runtime.engine.engine import RunRequest
 from runtime.errors import OutcomeUnknown
-from runtime.store import ledger
+from runtime.store import instances, ledger
 from runtime.store.columns import utc_now
-from runtime.store.ledger import DeliveryState, EffectRecord, EffectState, TakenByAnother, list_deliveries
+from runtime.store.instances import TakenByAnother
+from runtime.store.ledger import DeliveryState, EffectRecord, EffectState
+from runtime.store.listings import list_deliveries
 
 MANUAL = RunRequest(cause="manual")
+STEP = "each.draft/approval"
 
 
 def lose_answers(bench: Any, name: str, moment: str, count: int) -> None:
@@ -29,7 +32,7 @@ def lose_answers(bench: Any, name: str, moment: str, count: int) -> None:
     setattr(bench.world, moment, hook)
 
 
-def instances(bench: Any) -> list[str]:
+def held(bench: Any) -> list[str]:
     found = bench.db.read(list_deliveries)
     return sorted(effect.instance_id for one in found for effect in one.effects.values() if effect.instance_id)
 
@@ -42,7 +45,7 @@ async def test_a_lost_request_does_not_adopt_the_twins_approval(bench) -> None:
     bench.new_engine()
     await bench.engine.run(mapping, "submit", MANUAL)
     assert len(bench.world.approvals) == 2
-    assert instances(bench) == ["i1", "i2"]
+    assert held(bench) == ["i1", "i2"]
     assert sorted(row["Instance"] for row in bench.world.drafts.values()) == ["i1", "i2"]
 
 
@@ -66,7 +69,7 @@ async def test_two_lost_answers_with_one_approval_are_adopted_once(bench) -> Non
     for _ in range(4):
         bench.new_engine()
         await bench.engine.run(mapping, "submit", MANUAL)
-    assert instances(bench) == ["i1", "i2"]
+    assert held(bench) == ["i1", "i2"]
     assert {one.state for one in bench.db.read(list_deliveries)} == {"complete"}
     assert sorted(row["Instance"] for row in bench.world.drafts.values()) == ["i1", "i2"]
 
@@ -81,7 +84,25 @@ async def test_nothing_is_adopted_while_a_twin_waits_for_its_answer(bench) -> No
     lose_answers(bench, "oa.create_approval", "after", 1)
     summary = await bench.engine.run(mapping, "submit", MANUAL)
     assert (summary.failed, len(bench.world.approvals)) == (2, 1)
-    assert instances(bench) == []
+    assert held(bench) == []
+
+
+async def test_a_twin_that_begins_while_it_is_looked_for_is_noticed(bench) -> None:
+    bench.world.add(1)
+    mapping = bench.mapping()
+    bench.new_engine(settle=timedelta(hours=1))
+    lose_answers(bench, "oa.create_approval", "before", 1)
+    await bench.engine.run(mapping, "submit", MANUAL)
+    [mine] = bench.db.read(list_deliveries)
+
+    async def begin_meanwhile(_params: Any, _intent: Any) -> Reconciliation:
+        twin = effect(state=EffectState.INTENT, instance_id="", result=None, digest=mine.effects[STEP].digest)
+        bench.db.write(lambda connection: ledger.save(connection, delivery("99"), [twin]))
+        return Reconciliation(finding=Finding.FOUND, result={"instance_id": "i1"})
+
+    object.__setattr__(bench.pool.connectors["oa-1"].actions["create_approval"], "reconcile", begin_meanwhile)
+    assert (await bench.engine.run(mapping, "submit", MANUAL)).failed == 1
+    assert held(bench) == []
 
 
 async def test_an_approval_of_another_document_is_never_adopted_even_if_the_connector_insists(bench) -> None:
@@ -98,7 +119,7 @@ async def test_an_approval_of_another_document_is_never_adopted_even_if_the_conn
     await bench.engine.run(mapping, "submit", MANUAL)
     summary = await bench.engine.run(mapping, "submit", MANUAL)
     assert summary.unknown == 1
-    assert instances(bench) == ["i1"]
+    assert held(bench) == ["i1"]
 
 
 def effect(**values: Any) -> EffectRecord:
@@ -118,7 +139,7 @@ def delivery(key: str) -> dict[str, Any]:
 
 
 def write(row: dict[str, Any], record: EffectRecord, connection: Any) -> int:
-    ledger.claim_instance(connection, record, delivery_id=None)
+    instances.claim_instance(connection, record, delivery_id=None)
     return ledger.save(connection, row, [record])
 
 
@@ -135,9 +156,32 @@ def test_an_adopted_id_that_is_answered_to_another_document_becomes_unknown(benc
     found = {one.id: one for one in bench.db.read(list_deliveries)}
     assert (found[first].state, found[first].effects["each.d/approval"].state) == ("unknown", "unknown")
     assert found[second].effects["each.d/approval"].instance_id == "i1"
-    owner = bench.db.read(lambda connection: ledger.find_instance(connection, "oa-1", "i1"))
+    owner = bench.db.read(lambda connection: instances.find_instance(connection, "oa-1", "i1"))
     assert owner is not None
     assert owner.id == second
+
+
+@pytest.mark.parametrize("place", ["erp.find", "erp.update"])
+async def test_an_adoption_that_is_contradicted_while_its_document_is_in_progress_stays_unknown(bench, place) -> None:
+    """The late answer of another process' document; a person decides, whatever this one still does."""
+    bench.world.add(1)
+    find = {"call": "erp.find", "with": {"entity": "Drafts", "key": 1}}
+    mapping = bench.mapping(submit=bench.submit_with(find))
+    lose_answers(bench, "oa.create_approval", "after", 1)
+
+    def contradict(called: str, _params: Any) -> None:
+        if called == place:
+            bench.db.write(partial(write, delivery("99"), effect()))
+
+    bench.world.before = contradict
+    summary = await bench.engine.run(mapping, "submit", MANUAL)
+    mine = next(one for one in bench.db.read(list_deliveries) if one.document == 1)
+    assert (mine.state, mine.effects["each.draft/approval"].state, mine.instance_id) == ("unknown", "unknown", "")
+    if place == "erp.find":
+        # It was noticed in time.
+        assert (summary.unknown, bench.world.drafts[1]["Mark"]) == (1, "N")
+    assert (await bench.engine.run(mapping, "submit", MANUAL)).done == 0
+    assert len(bench.world.approvals) == 1
 
 
 async def test_a_comment_does_not_make_the_approval_its_own(bench) -> None:
@@ -162,6 +206,6 @@ async def test_a_comment_does_not_make_the_approval_its_own(bench) -> None:
     event = Event(key="e1", type="approval.finished", instance_id="i1", outcome=Outcome.AGREED)
     summary = await bench.engine.run(mapping, "verdict", RunRequest(cause="event", event=event))
     assert summary.state == "succeeded"
-    owner = bench.db.read(lambda connection: ledger.find_instance(connection, "oa-1", "i1"))
+    owner = bench.db.read(lambda connection: instances.find_instance(connection, "oa-1", "i1"))
     assert owner is not None
     assert (owner.flow, owner.document, owner.outcome) == ("submit", 1, "agreed")

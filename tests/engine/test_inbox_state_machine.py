@@ -31,6 +31,7 @@ from runtime.store.inbox import (
     list_events,
     release_events,
 )
+from tests.engine.mortal import Death, MortalDatabase
 
 KEYS = range(1, 4)
 POINTS = [(name, moment) for name in ("oa.create_approval", "erp.update", "commit") for moment in ("before", "after")]
@@ -41,45 +42,6 @@ RECEIPT: dict[str, Any] = {
     "call": "oa.create_approval",
     "with": {"values": {"名称": "receipt of {{ event.instance_id }}"}, "originator": "{{ draft.User }}"},
 }
-
-
-class Death(BaseException):
-    """The process is gone: nothing that follows is carried out."""
-
-
-class MortalDatabase:
-    """The database as a process sees it that dies before or after its n-th write."""
-
-    def __init__(self, real: Any) -> None:
-        self.real = real
-        self.writes_left: int | None = None
-        self.moment = "before"
-        self.dead = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.real, name)
-
-    async def awrite(self, work: Any) -> Any:
-        return await self.begin_write(work)
-
-    def begin_write(self, work: Any) -> Any:
-        last = False
-        if self.writes_left is not None:
-            self.writes_left -= 1
-            last = self.writes_left < 0
-        if self.dead or (last and self.moment == "before"):
-            self.dead = True
-            raise Death
-        written = self.real.begin_write(work)
-        if not last:
-            return written
-        self.dead = True
-
-        async def die() -> Any:
-            await written
-            raise Death
-
-        return asyncio.ensure_future(die())
 
 
 def machine(new_bench: Callable[[], Any]) -> type[RuleBasedStateMachine]:
@@ -150,10 +112,8 @@ def machine(new_bench: Callable[[], Any]) -> type[RuleBasedStateMachine]:
 
         def mortal(self, point: tuple[str, str], nth: int) -> MortalDatabase:
             name, moment = point
-            db = MortalDatabase(self.bench.db)
-            if name == "commit":
-                db.writes_left, db.moment = nth, moment
-            else:
+            db = MortalDatabase(self.bench.db, nth if name == "commit" else None, moment)
+            if name != "commit":
                 self.arm(name, moment, nth, Death(), db)
             return db
 

@@ -24,51 +24,16 @@ from hypothesis.stateful import (
 from runtime.connectors.base import Event, Outcome
 from runtime.engine.engine import Engine, RunRequest
 from runtime.errors import IntegrationError, OutcomeUnknown, RemoteRefused, TimedOut, Unreachable
-from runtime.store.ledger import Delivery, list_deliveries
+from runtime.store.ledger import Delivery
+from runtime.store.listings import list_deliveries
 from runtime.store.resolution import resolve_created, resolve_resend, unknown_steps
+from tests.engine.mortal import Death, MortalDatabase
 
 KEYS = range(1, 4)
+#: What stands in the mark of a document that was sent, or judged.
+MARKED = ("Y", "A")
 #: Where a process may die or an answer may get lost: (call, before or after it took effect).
 POINTS = [(name, moment) for name in ("oa.create_approval", "erp.update", "commit") for moment in ("before", "after")]
-
-
-class Death(BaseException):
-    """The process is gone: nothing that follows is carried out."""
-
-
-class DyingDatabase:
-    """Lets the process die before or after the n-th commit."""
-
-    def __init__(self, real: Any) -> None:
-        self.real = real
-        self.countdown: int | None = None
-        self.moment = "before"
-        self.dead = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.real, name)
-
-    async def awrite(self, work: Any) -> Any:
-        return await self.begin_write(work)
-
-    def begin_write(self, work: Any) -> Any:
-        dying = False
-        if self.countdown is not None:
-            self.countdown -= 1
-            dying = self.countdown < 0
-        if self.dead or (dying and self.moment == "before"):
-            self.dead = True
-            raise Death
-        written = self.real.begin_write(work)
-        if not dying:
-            return written
-        self.dead = True
-
-        async def die() -> Any:
-            await written
-            raise Death
-
-        return asyncio.ensure_future(die())
 
 
 def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBasedStateMachine]:
@@ -79,9 +44,10 @@ def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBa
     """
 
     class Ticks(RuleBasedStateMachine):
-        @initialize(excludes=st.booleans())
-        def start(self, excludes: bool) -> None:
-            """The query leaves marked documents out, or it does not."""
+        @initialize(excludes=st.booleans(), overwrites=st.booleans())
+        def start(self, excludes: bool, overwrites: bool) -> None:
+            """The query leaves marked documents out, or it does not; a verdict overwrites the mark, or it does not."""
+            self.overwrites = overwrites
             self.loop = asyncio.new_event_loop()
             self.bench = new_bench()
             self.world = self.bench.world
@@ -98,7 +64,10 @@ def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBa
             rows, each = self.bench.submit_steps
             asked = {**rows["with"], "filter": "Mark eq 'N'" if excludes else "DocEntry gt 0"}
             steps = [{**rows, "with": asked}, each]
-            self.mapping = self.bench.mapping(submit=steps, verdict=self.bench.verdict_steps)
+            find, stop, update = self.bench.verdict_steps
+            values = {**update["with"]["values"], **({"Mark": "A"} if self.overwrites else {})}
+            verdict = [find, stop, {**update, "with": {**update["with"], "values": values}}]
+            self.mapping = self.bench.mapping(submit=steps, verdict=verdict)
 
         @precondition(lambda self: query_changes)
         @rule()
@@ -198,10 +167,8 @@ def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBa
         @rule(point=st.sampled_from(POINTS), nth=st.integers(1, 4))
         def tick_that_dies(self, point: tuple[str, str], nth: int) -> None:
             name, moment = point
-            db = DyingDatabase(self.bench.db)
-            if name == "commit":
-                db.countdown, db.moment = nth, moment
-            else:
+            db = MortalDatabase(self.bench.db, nth if name == "commit" else None, moment)
+            if name != "commit":
                 self.arm(name, moment, nth, Death(), db)
             self.run("submit", RunRequest(cause="schedule"), db)
 
@@ -224,7 +191,7 @@ def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBa
         def resubmit(self, key: int) -> None:
             """A document that was written back is edited and submitted again in B1."""
             row = self.world.drafts[key]
-            if row["Mark"] == "Y" and self.written_back(key):
+            if row["Mark"] in MARKED and self.written_back(key):
                 self.submitted[key] += 1
                 row.update(Mark="N", Name=f"d{key}-{self.submitted[key]}")
 
@@ -232,7 +199,8 @@ def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBa
         def verdict(self, key: int) -> None:
             """The OA reports the newest approval of a document, whether its write-back happened or not."""
             mine = self.approvals(key)
-            if not mine:
+            if not mine or (self.overwrites and len(mine) < self.submitted[key]):
+                # A flow that overwrites the mark of what was just submitted again would hide it from everybody.
                 return
             self.verdicts += 1
             event = Event(
@@ -276,7 +244,7 @@ def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBa
         @invariant()
         def a_marked_document_carries_an_approval_of_its_own(self) -> None:
             for key, row in self.world.drafts.items():
-                if row["Mark"] == "Y":
+                if row["Mark"] in MARKED:
                     assert row["Instance"] in self.approvals(key)
             marked = [row["Instance"] for row in self.world.drafts.values() if row["Instance"]]
             assert len(marked) == len(set(marked))
@@ -293,7 +261,7 @@ def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBa
                 for key, row in self.world.drafts.items():
                     if query_changes:
                         continue
-                    assert row["Mark"] == "Y"
+                    assert row["Mark"] in MARKED
                     assert len(self.approvals(key)) == max(self.submitted[key], alike[row["Name"]])
             finally:
                 self.loop.close()

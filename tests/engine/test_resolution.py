@@ -13,7 +13,8 @@ from runtime.engine.engine import Engine, RunRequest
 from runtime.engine.preview import preview
 from runtime.errors import OutcomeUnknown, Refused, RemoteFault
 from runtime.store.inbox import claim_events, event_done, insert_event
-from runtime.store.ledger import Delivery, list_deliveries
+from runtime.store.ledger import Delivery
+from runtime.store.listings import list_deliveries
 from runtime.store.resolution import resolve_created, resolve_resend, unknown_steps
 from runtime.store.runs import claim_queued
 

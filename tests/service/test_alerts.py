@@ -121,16 +121,19 @@ async def test_many_troubles_make_one_short_message(alerts: tuple[Alerts, People
     assert len(people.texts[0]) < 20_000
 
 
-async def test_a_message_that_does_not_get_through_is_tried_again(alerts: tuple[Alerts, People]) -> None:
+async def test_a_message_that_does_not_get_through_is_tried_again_for_as_long_as_it_takes(
+    alerts: tuple[Alerts, People], database: Database
+) -> None:
     system, people = alerts
-    people.failures = [Unreachable("无", "none"), Throttled("慢", "slow")]
+    people.failures = [Unreachable("无", "none"), Throttled("慢", "slow"), *[Unreachable("无", "none")] * 20]
     system.raised("k", "坏了", "broken")
+    await until(lambda: len(people.failures) < 20)
+    assert (people.texts, database.read(list_incidents)) == ([], [])
+    system.raised("next", "又一个", "another")
     await until(lambda: people.texts)
-    people.failures = [Unreachable("无", "none")] * 3
-    system.raised("lost", "丢了", "lost")
-    await until(lambda: not people.failures)
-    system.raised("next", "下一个", "next")
-    await until(lambda: "下一个" in people.texts[-1])
+    [text] = people.texts
+    assert text.index("坏了") < text.index("又一个")
+    await until(lambda: len(database.read(list_incidents)) == 2)
 
 
 async def test_secrets_do_not_get_into_a_message(alerts: tuple[Alerts, People]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from runtime.store.inbox import InboxEvent, list_events
-from runtime.store.ledger import Delivery, list_deliveries
+from runtime.store.ledger import Delivery
+from runtime.store.listings import list_deliveries
 
 pytestmark = [pytest.mark.acceptance]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.connectors.base import Event, Outcome
-from runtime.store import inbox, ledger, runs
+from runtime.store import inbox, ledger, listings, runs
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
 from runtime.store.history import history
@@ -46,8 +46,8 @@ def test_deliveries_are_found_by_key_instance_state_and_time(db, unique) -> None
     stuck = deliver(db, unique, "evt2", source="event:oa", state=DeliveryState.UNKNOWN)
 
     def keys(**wanted: Any) -> list[str]:
-        found = db.read(lambda c: ledger.list_deliveries(c, mapping=unique, **wanted))
-        assert db.read(lambda c: ledger.count_deliveries(c, mapping=unique, **wanted)) == len(found)
+        found = db.read(lambda c: listings.list_deliveries(c, mapping=unique, **wanted))
+        assert db.read(lambda c: listings.count_deliveries(c, mapping=unique, **wanted)) == len(found)
         return sorted(one.document_key for one in found)
 
     assert keys() == ["A-1", "A-2", "evt", "evt2"]
@@ -57,10 +57,10 @@ def test_deliveries_are_found_by_key_instance_state_and_time(db, unique) -> None
     assert keys(text="proc_") == ["A-1"]
     assert keys(states=["failed", "unknown"]) == ["A-2", "evt2"]
     assert keys(since=utc_now() + timedelta(minutes=1)) == []
-    assert len(db.read(lambda c: ledger.list_deliveries(c, mapping=unique, limit=1, offset=1))) == 1
+    assert len(db.read(lambda c: listings.list_deliveries(c, mapping=unique, limit=1, offset=1))) == 1
     assert db.read(lambda c: ledger.get_delivery(c, stuck)).state is DeliveryState.UNKNOWN
     assert db.read(lambda c: ledger.get_delivery(c, 10**9)) is None
-    assert unique in db.read(ledger.mappings_with_deliveries)
+    assert unique in db.read(listings.mappings_with_deliveries)
 
 
 def test_what_waits_is_counted_without_loading_it(sqlite_db) -> None:
@@ -68,7 +68,7 @@ def test_what_waits_is_counted_without_loading_it(sqlite_db) -> None:
     deliver(sqlite_db, "m", "2", instance_id="p2", outcome="agreed")
     deliver(sqlite_db, "m", "3")
     deliver(sqlite_db, "m", "4", instance_id="p4", state=DeliveryState.OPEN)
-    assert sqlite_db.read(ledger.count_open_approvals) == 1
+    assert sqlite_db.read(listings.count_open_approvals) == 1
     event = Event(key="k", type="approval.finished", instance_id="p1")
     sqlite_db.write(lambda c: inbox.insert_event(c, "oa", event))
     assert sqlite_db.read(lambda c: inbox.count_events(c, states=["new"])) == 1

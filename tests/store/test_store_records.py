@@ -11,7 +11,7 @@ from sqlalchemy.exc import StatementError
 
 from runtime.connectors.base import Event, Outcome
 from runtime.errors import RemoteRefused
-from runtime.store import inbox, ledger, runs
+from runtime.store import inbox, instances, ledger, listings, runs
 from runtime.store.columns import utc_now
 from runtime.store.ledger import DeliveryState, EffectRecord, EffectState
 
@@ -137,20 +137,22 @@ def test_a_delivery_and_its_effects(db, unique) -> None:
     [found] = latest().values()
     assert (found.id, found.document, found.state) == (first, 12, DeliveryState.OPEN)
     assert found.effects["a"].request == {"values": {"x": Decimal("1.20")}}
-    assert db.read(lambda c: ledger.awaits_answer(c, "oa"))
+    assert db.read(lambda c: instances.awaits_answer(c, "oa"))
     done = effect("a", EffectState.DONE, result={"instance_id": unique}, instance_id=unique, finished_at=utc_now())
     db.write(lambda c: ledger.save(c, {"id": first, "instance_id": unique}, [done]))
     db.write(lambda c: ledger.close_delivery(c, first, note=""))
-    assert not db.read(lambda c: ledger.awaits_answer(c, "oa"))
-    owner = db.read(lambda c: ledger.find_instance(c, "oa", unique))
+    assert not db.read(lambda c: instances.awaits_answer(c, "oa"))
+    owner = db.read(lambda c: instances.find_instance(c, "oa", unique))
     assert (owner.id, owner.state, owner.effects["a"].result) == (
         first, DeliveryState.COMPLETE, {"instance_id": unique},
     )  # fmt: skip
-    assert db.read(lambda c: ledger.find_instance(c, "elsewhere", unique)) is None
+    assert db.read(lambda c: instances.find_instance(c, "elsewhere", unique)) is None
     second = db.write(lambda c: ledger.save(c, {**row, "generation": 2}, []))
     assert latest()["12"].id == second
     assert latest()["12"].effects == {}
-    assert [one.id for one in db.read(lambda c: ledger.list_deliveries(c, mapping=unique, states=["open"]))] == [second]
+    assert [one.id for one in db.read(lambda c: listings.list_deliveries(c, mapping=unique, states=["open"]))] == [
+        second
+    ]
 
 
 def test_a_time_without_a_zone_is_refused(sqlite_db) -> None:

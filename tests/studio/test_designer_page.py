@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,22 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from runtime.config import Settings
+from runtime.engine.engine import Engine, RunRequest
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.folder import MappingFolder
 from runtime.mapping.templates import gallery, instantiate
 from runtime.sandbox import demo
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
+from runtime.store.listings import list_deliveries
 from runtime.store.vault import Vault
 from studio.designer.document import map_sites, value_at
 from studio.designer.links import Place
 from studio.i18n import catalogue
+from studio.workspace import workspace as studio_workspace
 
 VIEW = Path(__file__).parents[2] / "studio" / "views" / "designer.py"
+DEMO = Path(__file__).parents[2] / "mappings" / "purchase-request-dingtalk.json"
 TEXT = catalogue("zh-CN")
 
 
@@ -181,6 +186,21 @@ def test_a_raw_document_with_a_misspelt_key_is_refused_by_name() -> None:
     page = click(page, "apply_raw")
     assert "conections" in said(page)
     assert not page.session_state["design"].dirty
+
+
+def test_the_preview_says_what_a_run_would_find_in_the_ledger(workspace: Path) -> None:
+    """It sends a draft of the sandbox: the tests that count them come before it."""
+    shutil.copy(DEMO, workspace / "mappings")
+    space = studio_workspace()
+    engine = Engine(space.database, space.pool)
+    mapping = space.mappings.load(DEMO.stem).mapping
+    assert space.bridge.run(engine.run(mapping, "submit", RunRequest(cause="manual", limit=1))).done == 1
+    [sent] = space.database.read(list_deliveries)
+    page = opened("preview", DEMO.stem)
+    page = page.text_input(key="preview_filter").set_value(f"DocEntry eq {sent.document_key}").run()
+    page = click(page, "run-preview")
+    assert "该单据已送达" in said(page)
+    assert TEXT["preview.nothing_sent"] in said(page)
 
 
 @pytest.mark.usefixtures("sandbox")

@@ -29,14 +29,20 @@ from runtime.errors import (
     Throttled,
 )
 
-__all__ = ["NO_RECORD", "Answer", "LoginAnswer", "PlainAnswer"]
+__all__ = ["NO_RECORD", "Answer", "LoginAnswer", "PlainAnswer", "session_ended"]
 
 #: "No matching records found": the record of this key does not exist.
 NO_RECORD = "-2028"
+_SESSION_ENDED = "301"
 _ETAG_MISMATCH = "-2039"
 #: "Switch company error" and "SAML Login Failed": too many logins at once; nothing was processed.
 _BUSY = frozenset({"305", "299"})
 _LOGIN_REFUSED = frozenset({"-304", "-306", "100000027"})
+
+
+def session_ended(response: httpx.Response) -> bool:
+    """Whether an answer says "invalid session or session already timeout" (301): the request was not looked at."""
+    return response.status_code == httpx.codes.UNAUTHORIZED and _words(response).code.lstrip("-") == _SESSION_ENDED
 
 
 class PlainAnswer:

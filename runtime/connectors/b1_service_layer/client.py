@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from runtime.connectors.b1_service_layer.answers import Answer, LoginAnswer, PlainAnswer
+from runtime.connectors.b1_service_layer.answers import Answer, LoginAnswer, PlainAnswer, session_ended
 from runtime.connectors.b1_service_layer.odata import query_string
 from runtime.connectors.b1_service_layer.session import Login, LoginOnly, Session, cookies_of
 from runtime.connectors.b1_service_layer.settings import B1Settings
@@ -31,7 +31,7 @@ class ServiceLayer:
         self.settings = settings
         #: Service root, e.g. ``https://b1:50000/b1s/v1``.
         self.root = f"{settings.base_url}/b1s/{settings.version}"
-        self.session = Session(self.log_in)
+        self.session = Session(self.log_in, has_ended=session_ended)
         self._http = HttpClient(name, settings, auth=self.session)
 
     async def log_in(self, user: str | None = None, password: str | None = None) -> Login:

@@ -75,27 +75,44 @@ class Session:
     """
 
     def __init__(
-        self, log_in: Callable[[], Awaitable[Login]], *, is_dead: Callable[[httpx.Response], bool] = unauthorized
+        self,
+        log_in: Callable[[], Awaitable[Login]],
+        *,
+        is_dead: Callable[[httpx.Response], bool] = unauthorized,
+        has_ended: Callable[[httpx.Response], bool] = lambda _: False,
     ) -> None:
         """
         :param log_in: performs one login; raises our errors
         :param is_dead: whether an answer says that the session is no longer good
+        :param has_ended: whether it says so in words that leave no doubt, and not that the user may not do this
         """
         self._log_in = log_in
         self._is_dead = is_dead
+        self._has_ended = has_ended
+        self._has_worked = False
         self._lock = asyncio.Lock()
         self._login: Login | None = None
         self._failure: IntegrationError | None = None
         self._paused_until = 0.0
 
     async def auth_flow(self, request: Request) -> AsyncGenerator[Request, httpx.Response]:
-        """Send with the session; where it is dead renew it and send once more."""
+        """Send with the session; where it is dead renew it and send once more.
+
+        :raises Unreachable: the fresh session was dead, too; the request was not processed
+        """
         login = self._login or await self.renew(None)
         _carry(request, login.cookies)
         response = yield request
         if self._is_dead(response):
             _carry(request, (await self.renew(login)).cookies)
-            yield request
+            response = yield request
+            # A session that never works is a fault of the set-up, and the answer says so.
+            if self._has_worked and self._has_ended(response):
+                raise Unreachable(
+                    "会话刚建立就又失效，请求未被处理",
+                    "The session was dead again right after its login; the request was not processed",
+                )
+        self._has_worked = self._has_worked or not self._is_dead(response)
 
     async def renew(self, dead: Login | None, *, at_once: bool = False) -> Login:
         """The session in force, logging in unless another call has done so since ``dead`` was found dead.

@@ -53,6 +53,21 @@ async def test_a_session_that_never_works_is_tried_once_more_and_no_further(stub
     assert stub.sets["Items"] == []
 
 
+async def test_two_dead_sessions_in_one_call_are_a_passing_fault(stub: Any, connect: Any, call: Any) -> None:
+    connection = await connect()
+    await call(connection, "get", entity="Users", key=1)
+    deaths = iter(range(2))
+
+    async def end_all(request: web.Request) -> web.Response | None:
+        if request.path.endswith("/Items") and next(deaths, None) is not None:
+            stub.sessions.clear()
+        return None
+
+    stub.before = end_all
+    await call(connection, "create", entity="Items", values={"ItemCode": "A1"})
+    assert (stub.sets["Items"], stub.logins) == ([{"ItemCode": "A1"}], 3)
+
+
 async def test_wrong_password_is_said_once_and_not_tried_by_every_call(stub: Any, connect: Any, call: Any) -> None:
     connection = await connect(password="wrong")
     failures = await asyncio.gather(

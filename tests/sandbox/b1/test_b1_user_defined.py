@@ -40,7 +40,8 @@ async def test_a_new_field_is_accepted_by_every_document(v1: httpx.AsyncClient) 
     there = (await v1.get("UserFieldsMD", params=query, headers=everything)).json()["value"]
     created = await v1.post("UserFieldsMD", json=field)
     assert created.status_code == 201
-    assert created.json()["FieldID"] == max(row["FieldID"] for row in there) + 1
+    number = created.json()["FieldID"]
+    assert number == max(row["FieldID"] for row in there) + 1
     assert (await v1.patch("Orders(1)", json={"U_Priority": "A"})).status_code == 204
     assert (await v1.get("Orders(1)")).json()["U_Priority"] == "A"
     assert (await v1.get("StockTransferDrafts(13)")).json()["U_Priority"] is None
@@ -49,7 +50,7 @@ async def test_a_new_field_is_accepted_by_every_document(v1: httpx.AsyncClient) 
         assert len((await v1.get("UserFieldsMD", params=query)).json()["value"]) == 1
     draft = {"DocObjectCode": "oPurchaseRequest", "DocumentLines": [{"ItemCode": "R10001"}]}
     assert (await v1.post("Drafts", json=draft)).json()["U_Priority"] == "B"
-    assert (await v1.delete("UserFieldsMD(TableName='OPRQ',FieldID=21)")).status_code == 204
+    assert (await v1.delete(f"UserFieldsMD(TableName='OPRQ',FieldID={number})")).status_code == 204
     assert "U_Priority" not in (await v1.get("Orders(1)")).json()
     assert (await v1.patch("Orders(1)", json={"U_Priority": "A"})).status_code == 400
 
