@@ -17,7 +17,7 @@ from runtime.mapping.choosing import choices, names_of
 from runtime.mapping.document import dump_mapping, find_problems, parse_mapping
 from runtime.mapping.models import Mapping
 from runtime.mapping.schema import mapping_schema
-from runtime.store.ledger import list_deliveries
+from runtime.store.listings import list_deliveries
 
 CHOICE = {"choose": "{{ request.body.company }}", "among": {"CN": "erp-1", "HK": "erp-2"}, "default": "erp-1"}
 UPDATE = {"call": "erp.update", "with": {"entity": "Drafts", "key": 1, "values": {"By": "{{ choices.erp }}"}}}

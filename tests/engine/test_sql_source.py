@@ -16,7 +16,7 @@ from runtime.engine.check import check_with_connections
 from runtime.engine.engine import RunRequest
 from runtime.engine.preview import preview
 from runtime.errors import RemoteRefused
-from runtime.store.ledger import list_deliveries
+from runtime.store.listings import list_deliveries
 from runtime.store.runs import list_run_documents
 
 MANUAL = RunRequest(cause="manual")

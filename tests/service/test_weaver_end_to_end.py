@@ -13,7 +13,7 @@ import pytest
 
 from runtime.connectors.registry import open_connector
 from runtime.sandbox import demo
-from runtime.store.ledger import list_deliveries
+from runtime.store.listings import list_deliveries
 from runtime.store.runs import list_runs
 
 pytestmark = [pytest.mark.acceptance]
