@@ -339,6 +339,11 @@ class Connector(ABC, Generic[S]):
         """
         return ""
 
+    @property
+    def dialect(self) -> str:
+        """Name of the SQL that statements of its ``query`` are written in; empty if it takes none."""
+        return ""
+
     def catalog(self) -> Catalog | None:
         """What can be read, or None."""
         return None

@@ -3,7 +3,8 @@
 A template is a JSON file like a mapping, except that ``connections`` gives the connector kinds that can play each role
 and ``settings`` is a list of declarations. A setting of type ``duration`` may stand in a schedule (``"every": "{{
 settings.period }}"``), one of type ``path`` in the address of an HTTP flow: it is written there when the template is
-filled in, and is no setting any more then.
+filled in, and is no setting any more then. One of type ``statement`` is SQL, over several lines; who knows the
+connection judges it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from runtime.mapping.values import is_blank, shown, to_number, to_text
 __all__ = ["SettingDeclaration", "Template", "gallery", "instantiate", "load_template"]
 
 SettingType = Literal[
-    "text", "number", "boolean", "select", "entity", "field", "form", "expression", "duration", "path"
+    "text", "number", "boolean", "select", "entity", "field", "form", "expression", "duration", "path", "statement"
 ]
 
 _DURATION: Final = re.compile(r"[1-9][0-9]{0,4}(s|m|h|d|w|M)")
@@ -279,6 +280,7 @@ _TYPES: Final[dict[str, Callable[[SettingDeclaration, Any], Any]]] = {
     "expression": _expression,
     "duration": _duration,
     "path": _path,
+    "statement": _text,
 }
 
 

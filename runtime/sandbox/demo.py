@@ -12,8 +12,10 @@ __all__ = [
     "ALL_PROCESS_CODE",
     "B1_COMPANY",
     "B1_CONNECTION",
+    "B1_DI_CONNECTION",
     "B1_PASSWORD",
     "B1_SECOND_COMPANY",
+    "B1_SECOND_CONNECTION",
     "B1_USER",
     "DEPARTMENTS",
     "DINGTALK_AES_KEY",
@@ -124,6 +126,9 @@ WEAVER_APPROVER: Final = 20
 
 #: Names of the demo's connections, as the demo mapping knows them.
 B1_CONNECTION: Final = "b1-demo"
+#: The same company by SQL, over the DI gateway; and the second company.
+B1_DI_CONNECTION: Final = "b1-di-demo"
+B1_SECOND_CONNECTION: Final = "b1-demo-2"
 DINGTALK_CONNECTION: Final = "dingtalk-demo"
 WECOM_CONNECTION: Final = "wecom-demo"
 WEAVER_CONNECTION: Final = "weaver-demo"
@@ -135,14 +140,11 @@ def connections(base: str) -> dict[str, dict[str, Any]]:
     The Weaver one still lacks what registering gives: ``GET /control/weaver/registration``, or ``b1-runtime connections
     register``.
     """
+    login = {"base_url": f"{base}/b1", "user": B1_USER, "password": B1_PASSWORD}
     return {
-        B1_CONNECTION: {
-            "kind": "b1.service_layer",
-            "base_url": f"{base}/b1",
-            "company": B1_COMPANY,
-            "user": B1_USER,
-            "password": B1_PASSWORD,
-        },
+        B1_CONNECTION: {"kind": "b1.service_layer", "company": B1_COMPANY, **login},
+        B1_DI_CONNECTION: {"kind": "b1.di_api", "company": B1_COMPANY, **login},
+        B1_SECOND_CONNECTION: {"kind": "b1.service_layer", "company": B1_SECOND_COMPANY, **login},
         DINGTALK_CONNECTION: {
             "kind": "dingtalk",
             "base_url": f"{base}/dingtalk",

@@ -12,6 +12,7 @@ from studio.designer import document as doc
 from studio.designer.desk import Desk, absorb, decode, mounted, rebased
 from studio.designer.document import Json, MapSite, QuerySite
 from studio.designer.links import Board, Place
+from studio.designer.statements import Way, other_way
 from studio.designer.suggestions import Suggestion
 
 __all__ = ["Design", "token"]
@@ -42,6 +43,8 @@ class Design:
     suggestions: tuple[Suggestion, ...] | None = None
     #: Real rows of the source, for samples and the live form.
     rows: list[dict[str, Any]] = field(default_factory=list)
+    #: What the query in hand said in the other way of reading, for a change of mind.
+    aside: Json = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._reread()
@@ -79,7 +82,7 @@ class Design:
 
     def choose(self, number: int) -> None:
         """Take another ``map`` step in hand."""
-        self.chosen, self.selected, self.suggestions = number, None, None
+        self.chosen, self.selected, self.suggestions, self.aside = number, None, None, {}
         self._reread()
 
     def change(self, board: Board) -> None:
@@ -115,8 +118,27 @@ class Design:
     def set_query(self, changes: Mapping[str, Any]) -> None:
         """Change parameters of the query in hand."""
         if self.query is not None:
-            self.suggestions = None
-            self.replace(doc.with_query(self.document, self.query, changes))
+            self._requery(doc.with_query(self.document, self.query, changes))
+
+    def set_param(self, path: Sequence[str | int], value: Any) -> None:
+        """Change what stands at a place within the parameters of the query in hand; ``None`` removes it."""
+        if self.query is not None:
+            self._requery(doc.with_param(self.document, self.query, path, value))
+
+    def read_by(self, way: Way) -> None:
+        """Have the query in hand read its rows in the other way."""
+        if self.query is not None:
+            path = (*self.query.path, "with")
+            params, self.aside = other_way(
+                doc.value_at(self.document, self.query.path).get("with", {}), way, self.aside
+            )
+            self._requery(doc.with_value(self.document, path, params))
+
+    def _requery(self, document: Json) -> None:
+        """Another query: its rows and what was proposed for them are of no use any more."""
+        if document != self.document:
+            self.suggestions, self.rows = None, []
+            self.replace(document)
 
     def set_form(self, code: str, controls: Sequence[Control]) -> None:
         """Fill this form, and keep its snapshot."""

@@ -24,11 +24,14 @@ __all__ = [
     "query_of",
     "read_board",
     "resolve",
+    "resolved",
+    "setting_behind",
     "value_at",
     "with_board",
     "with_case",
     "with_controls",
     "with_form_code",
+    "with_param",
     "with_query",
     "with_value",
 ]
@@ -122,16 +125,48 @@ def query_of(document: Json, site: MapSite) -> QuerySite | None:
 def with_query(document: Json, query: QuerySite, changes: Mapping[str, Any]) -> Json:
     """Change parameters of a query; one that only names a setting changes that setting. ``None`` removes it."""
     for name, value in changes.items():
-        params = value_at(document, query.path).get("with", {})
-        setting = _SETTING.match(str(params.get(name, "")))
-        if setting:
-            document = with_value(document, ("settings", setting["name"]), value)
-        elif value is None:
-            kept = {key: item for key, item in params.items() if key != name}
-            document = with_value(document, (*query.path, "with"), kept)
-        else:
-            document = with_value(document, (*query.path, "with", name), value)
+        document = with_param(document, query, (name,), value)
     return document
+
+
+def with_param(document: Json, query: QuerySite, path: Sequence[str | int], value: Any) -> Json:
+    """Change what stands at a place within a query's parameters, e.g. ``("lines", 0, "statement")``."""
+    home = _home(document, (*query.path, "with", *path))
+    if value is None and (home[0] != "settings" or len(home) > 2):
+        holder = value_at(document, home[:-1])
+        return _json(with_value(document, home[:-1], {key: item for key, item in holder.items() if key != home[-1]}))
+    return _json(with_value(document, home, value))
+
+
+def setting_behind(document: Json, query: QuerySite, path: Sequence[str | int]) -> str:
+    """The setting that holds what stands at a place within a query's parameters; empty if they hold it themselves."""
+    home = _home(document, (*query.path, "with", *path))
+    return str(home[1]) if home[0] == "settings" else ""
+
+
+def _home(document: Json, path: Sequence[str | int]) -> Path:
+    """Where a value is kept: along the path, what only names a setting leads to that setting."""
+    home: Path = ()
+    for key in path:
+        home = (*home, key)
+        try:
+            found = value_at(document, home)
+        except (KeyError, IndexError, TypeError):
+            continue
+        setting = _SETTING.match(found) if isinstance(found, str) else None
+        if setting:
+            home = ("settings", setting["name"])
+    return home
+
+
+def resolved(document: Json, value: Any) -> Any:
+    """A JSON value in which whatever only names a setting is that setting's value."""
+    if isinstance(value, dict):
+        return {key: resolved(document, item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [resolved(document, item) for item in value]
+    found = resolve(document, value)
+    return found if found is value else resolved(document, found) if isinstance(found, (dict, list)) else found
 
 
 def resolve(document: Json, value: Any) -> Any:

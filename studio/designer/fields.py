@@ -13,9 +13,22 @@ from runtime.mapping.forms import Control, ControlType
 from studio.designer.desk import Desk, encode
 from studio.designer.links import Board, Link, Place
 
-__all__ = ["Field", "Group", "named_controls", "notes", "payload", "source_groups", "target_groups", "usual_only"]
+__all__ = [
+    "UNKNOWN_TYPE",
+    "Field",
+    "Group",
+    "named_controls",
+    "notes",
+    "payload",
+    "shortened",
+    "source_groups",
+    "target_groups",
+    "usual_only",
+]
 
 _SAMPLE: Final = 60
+#: Type of a field that nobody has seen a value of.
+UNKNOWN_TYPE: Final = "unknown"
 #: So many fields of a group are usual, even when no row has a value for them.
 _USUAL: Final = 30
 Row = Mapping[str, Any]
@@ -40,6 +53,9 @@ class Field:
     missing: bool = False
     #: Worth showing before the hundreds of fields that nobody uses.
     usual: bool = True
+    #: The table's column behind a statement's field, where there is exactly one.
+    table: str = ""
+    column: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +215,11 @@ def _target(name: str, control: Control) -> Field:
 def _text(value: Any) -> str:
     if value is None or value == "":
         return ""
-    text = value if isinstance(value, str) else jsontext.dumps(value).decode()
+    return shortened(value if isinstance(value, str) else jsontext.dumps(value).decode())
+
+
+def shortened(text: str) -> str:
+    """A sample as long as there is room for."""
     return text if len(text) <= _SAMPLE else f"{text[: _SAMPLE - 1]}…"
 
 

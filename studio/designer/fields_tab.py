@@ -21,7 +21,9 @@ from studio.designer.design import Design
 from studio.designer.document import MapSite, value_at
 from studio.designer.fields import Group, notes, payload, source_groups, target_groups, usual_only
 from studio.designer.links import Link, Place
-from studio.designer.source_tab import entity_of, selected_fields
+from studio.designer.odata_form import entity_of, params_of, selected_fields
+from studio.designer.statement_groups import gone, statement_groups
+from studio.designer.statements import columns, way_of
 from studio.i18n import catalogue, language, plain, t
 from studio.text import pretty
 from studio.workspace import explain
@@ -60,9 +62,10 @@ def _board(design: Design, site: MapSite, view: str, everything: bool) -> None:
     absorb(design)
     if session.head_is_stale(design):
         st.rerun()
-    entity, fields = _catalog(design)
+    entity, found = _sources(design)
     _refusals(design)
-    found = source_groups(entity, fields, design.rows, design.desk.board, header_label=t("fields.source_header"))
+    if not entity:
+        _broken(found)
     suggestions_panel.show(design, entity, found)
     sources = found if everything else usual_only(found)
     targets = target_groups(design.controls, design.desk.board, header_label=t("fields.target_header"))
@@ -148,19 +151,34 @@ def _choose_site(design: Design) -> None:
         st.rerun()
 
 
-def _catalog(design: Design) -> tuple[str, Sequence[SourceField]]:
-    query, entity = design.query, entity_of(design)
-    if query is None or not entity:
-        return entity, ()
+def _sources(design: Design) -> tuple[str, list[Group]]:
+    """The entity that is read (empty for a statement), and all fields of the source."""
+    entity, query, board = entity_of(design), design.query, design.desk.board
+    header = t("fields.source_header")
+    if query is None:
+        return entity, source_groups(entity, (), design.rows, board, header_label=header)
+    fields: Sequence[SourceField] = ()
     try:
-        fields = outside.fields(outside.connection_of(design, query.role), entity)
+        connection = outside.connection_of(design, query.role)
+        if way_of(params_of(design)) == "sql":
+            dialect = outside.ways_of(connection).dialect
+            return "", statement_groups(
+                columns(design.document, query, dialect, design.rows), board, header_label=header
+            )
+        fields = outside.fields(connection, entity) if entity else ()
     except IntegrationError as error:
         explain(error)
-        return entity, ()
     wanted = set(selected_fields(design))
     if wanted:
-        return entity, [field for field in fields if (field.group or field.name) in wanted]
-    return entity, fields
+        fields = [field for field in fields if (field.group or field.name) in wanted]
+    return entity, source_groups(entity, fields, design.rows, board, header_label=header)
+
+
+def _broken(groups: Sequence[Group]) -> None:
+    """Links whose source no statement yields any more."""
+    lost = [" · ".join(filter(None, place)) for place in gone(groups)]
+    if lost:
+        st.warning(t("fields.gone", names="、".join(map(plain, lost))), icon=":material/link_off:")
 
 
 def _samples(design: Design) -> None:
@@ -168,13 +186,16 @@ def _samples(design: Design) -> None:
 
     When nothing waits to be processed, any rows of the entity serve.
     """
-    tried = f"sampled_{design.desk.doc}"
-    if design.rows or design.query is None or st.session_state.get(tried):
+    if design.rows or design.query is None:
         return
-    st.session_state[tried] = True
+    params = params_of(design)
+    tried, query = f"sampled_{design.desk.doc}", jsontext.dumps(params)
+    if st.session_state.get(tried) == query:
+        return
+    st.session_state[tried] = query
     try:
         design.rows = outside.fetch_rows(design, _SAMPLES).rows
-        if not design.rows:
+        if not design.rows and way_of(params) == "odata":
             design.rows = outside.fetch_rows(design, _SAMPLES, filtered=False).rows
     except IntegrationError as error:
         explain(error)

@@ -11,9 +11,10 @@ from runtime import jsontext
 from runtime.errors import IntegrationError
 from runtime.mapping.folder import parse_mapping
 from runtime.mapping.templates import SettingDeclaration, gallery
-from studio.designer import session
+from studio.designer import outside, session
 from studio.designer.design import Design
 from studio.designer.document import Json, with_value
+from studio.designer.dynamic import designed_with
 from studio.designer.settings_form import setting_input, value_input
 from studio.i18n import language, plain, t
 from studio.text import pretty
@@ -69,9 +70,17 @@ def _settings(design: Design) -> None:
         st.caption(t("flow.no_settings"))
     for name, now in settings.items():
         key = f"setting_{name}_{design.desk.doc}_{now!r}"
-        value = setting_input(declared[name], now, key) if name in declared else value_input(plain(name), now, key)
+        if name in declared:
+            value = setting_input(declared[name], now, key, _dialect(design.document, name))
+        else:
+            value = value_input(plain(name), now, key)
         if value != now and not (value is None and now == ""):
             _change(design, with_value(design.document, ("settings", name), "" if value is None else value))
+
+
+def _dialect(document: Json, setting: str) -> str:
+    connections = {role: designed_with(document, role) for role in document.get("connections", {})}
+    return outside.dialect_of(document.get("flows", {}), setting, connections)
 
 
 def _declared(document: Json) -> dict[str, SettingDeclaration]:

@@ -17,17 +17,21 @@ from runtime.config import DEFAULT_TIMEZONE
 from runtime.connectors.base import Effect, Entity, SourceField
 from runtime.connectors.registry import connector_kinds
 from runtime.engine.pool import ConnectorPool
-from runtime.errors import BadMapping
+from runtime.errors import BadMapping, IntegrationError
 from runtime.mapping.expressions import compile_value
 from runtime.mapping.forms import Form
 from studio.designer.design import Design
 from studio.designer.document import value_at
 from studio.designer.dynamic import designed_with
+from studio.designer.statements import role_of_setting
 from studio.workspace import workspace
 
 __all__ = [
     "Fetched",
+    "Ways",
+    "connection_of",
     "connections_with",
+    "dialect_of",
     "entities",
     "fetch_form",
     "fetch_rows",
@@ -35,7 +39,18 @@ __all__ = [
     "forget",
     "kind_of",
     "scope_of",
+    "ways_of",
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """How a connection can be read."""
+
+    #: By entity set (OData).
+    entities: bool
+    #: SQL dialect of its statements; empty if it takes none.
+    dialect: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +138,23 @@ def fetch_form(connection: str, code: str) -> Form:
     return space.bridge.run(work())
 
 
+def ways_of(connection: str) -> Ways:
+    """How a connection can be read; nothing is sent."""
+    return _ways(connection, workspace().connections.get(connection).updated_at)
+
+
+def dialect_of(flows: Any, setting: str, connections: Mapping[str, str]) -> str:
+    """The SQL dialect that a setting's statement is written in; empty while the connection is not known or not fit.
+
+    :param connections: role → name of its connection
+    """
+    name = connections.get(role_of_setting(flows, setting), "")
+    try:
+        return ways_of(name).dialect if name else ""
+    except IntegrationError:  # the page that works with the connection says so
+        return ""
+
+
 def entities(connection: str) -> Sequence[Entity]:
     """Everything rows can be read from; asked once per connection."""
     return _entities(connection, workspace().connections.get(connection).updated_at)
@@ -137,6 +169,19 @@ def forget() -> None:
     """Ask the systems again the next time."""
     _entities.clear()
     _fields.clear()
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _ways(connection: str, version: datetime) -> Ways:
+    space = workspace()
+
+    async def work() -> Ways:
+        async with space.pool.lease() as lease:
+            connector = await lease.get(connection)
+            query = connector.actions.get("query")
+            return Ways(entities=query is not None and "entity" in query.params.model_fields, dialect=connector.dialect)
+
+    return space.bridge.run(work())
 
 
 @st.cache_resource(show_spinner=False, ttl=3600, max_entries=32)

@@ -20,6 +20,8 @@ from studio.designer.document import Json, with_case, with_query
 from studio.designer.dynamic import with_designed_connections
 from studio.designer.form_view import form_html
 from studio.designer.messages import say
+from studio.designer.odata_form import params_of
+from studio.designer.statements import way_of
 from studio.i18n import language, plain, t
 from studio.text import pretty
 from studio.workspace import explain, explained, workspace
@@ -46,9 +48,11 @@ def show(design: Design) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         limit = st.number_input(t("preview.limit"), 1, 200, 20, key="preview_limit", width=140)
-        instead = st.text_input(
-            t("preview.filter"), help=t("preview.filter_help"), key="preview_filter", width=420
-        ).strip()
+        instead = ""
+        if way_of(params_of(design)) == "odata":
+            instead = st.text_input(
+                t("preview.filter"), help=t("preview.filter_help"), key="preview_filter", width=420
+            ).strip()
         if st.button(t("preview.run"), type="primary", icon=":material/visibility:", key="run-preview"):
             with explained():
                 _run(design, site.flow, int(limit), instead)

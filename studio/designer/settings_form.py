@@ -8,14 +8,20 @@ from typing import Any
 import streamlit as st
 
 from runtime import jsontext
+from runtime.connectors.statements.examining import statement_problems
+from runtime.mapping.problems import Problem
 from runtime.mapping.templates import SettingDeclaration
+from studio.designer.sql_form import show_problems
 from studio.i18n import language, plain, t
 
-__all__ = ["setting_input", "value_input"]
+__all__ = ["setting_input", "statement_faults", "value_input"]
 
 
-def setting_input(declaration: SettingDeclaration, value: Any, key: str) -> Any:
-    """The input for a declared setting; returns its value, None when it is empty."""
+def setting_input(declaration: SettingDeclaration, value: Any, key: str, dialect: str = "") -> Any:
+    """The input for a declared setting; returns its value, None when it is empty.
+
+    :param dialect: SQL dialect of the connection that a statement is for; empty if it is not known
+    """
     chinese = language() == "zh-CN"
     label = plain(declaration.label if chinese else declaration.label_en or declaration.label)
     if declaration.required:
@@ -25,7 +31,16 @@ def setting_input(declaration: SettingDeclaration, value: Any, key: str) -> Any:
         options = list(declaration.options)
         index = options.index(value) if value in options else None
         return st.selectbox(label, options, index=index, help=note, placeholder=t("designer.choose"), key=key)
-    return value_input(label, value, key, note, kind=declaration.type)
+    typed = value_input(label, value, key, note, kind=declaration.type)
+    show_problems(statement_faults(declaration, typed, dialect), declaration.label if chinese else declaration.label_en)
+    return typed
+
+
+def statement_faults(declaration: SettingDeclaration, value: Any, dialect: str) -> list[Problem]:
+    """What the guard has against a setting that is a statement."""
+    if declaration.type != "statement" or not dialect or not isinstance(value, str) or not value.strip():
+        return []
+    return statement_problems(value, dialect)
 
 
 def value_input(label: str, value: Any, key: str, note: str | None = None, kind: str = "") -> Any:
@@ -35,6 +50,8 @@ def value_input(label: str, value: Any, key: str, note: str | None = None, kind:
     if isinstance(value, int) or (kind == "number" and value is None):
         typed = st.number_input(label, value=int(value) if value is not None else None, step=1, help=note, key=key)
         return None if typed is None else int(typed)
+    if kind == "statement" or (isinstance(value, str) and "\n" in value):
+        return st.text_area(label, value or "", height=150, help=note, key=key).strip() or None
     if value is None or isinstance(value, str):
         return st.text_input(label, value or "", help=note, key=key).strip() or None
     text = st.text_input(label, jsontext.dumps(value).decode(), help=note, key=key)

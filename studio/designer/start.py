@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import streamlit as st
 
+from runtime.mapping.problems import Problem
 from runtime.mapping.templates import Template, gallery, instantiate
-from studio.designer import session
-from studio.designer.settings_form import setting_input
+from studio.designer import outside, session
+from studio.designer.settings_form import setting_input, statement_faults
 from studio.i18n import language, plain, t
 from studio.workspace import explained, workspace
 
@@ -62,9 +63,13 @@ def new_mapping(template: Template) -> None:
     connections = _connections(template, key)
     settings: dict[str, Any] = {}
     required = [item for item in template.settings if item.required]
+    faults: list[Problem] = []
     for declaration in required:
-        settings[declaration.name] = setting_input(declaration, declaration.default, f"{key}_{declaration.name}")
-    ready = bool(mapping_id) and len(connections) == len(template.connections)
+        dialect = outside.dialect_of(template.flows, declaration.name, connections)
+        value = setting_input(declaration, declaration.default, f"{key}_{declaration.name}", dialect)
+        faults += statement_faults(declaration, value, dialect)
+        settings[declaration.name] = value
+    ready = bool(mapping_id) and len(connections) == len(template.connections) and not faults
     ready = ready and all(settings[item.name] not in (None, "") for item in required)
     if st.button(t("start.create"), type="primary", icon=":material/add:", disabled=not ready, key=f"{key}_create"):
         if not _ID.match(mapping_id):

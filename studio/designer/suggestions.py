@@ -8,12 +8,12 @@ from typing import Final
 
 from runtime.mapping.automap import Source, Target, propose
 from runtime.mapping.forms import Control, ControlType
-from studio.designer.fields import Group, named_controls
+from studio.designer.fields import UNKNOWN_TYPE, Group, named_controls
 from studio.designer.links import Board, Link, LinkRefused, Place, link, replace_all
 
 __all__ = ["Suggestion", "accept", "open_suggestions", "suggest"]
 
-#: Where nothing says what is read (a statement): B1's documents share the names of their fields and columns.
+#: Where a statement does not say what is read (``*``): B1's documents share the names of their fields and columns.
 _ENTITY: Final = "Drafts"
 _HEADER: Final = "ODRF"
 _LINES: Final = "DRF1"
@@ -86,9 +86,10 @@ def _sources(entity: str, groups: Sequence[Group]) -> Iterable[Source]:
                     name=field.name,
                     group=group.name,
                     label=field.own_label,
-                    type=field.type,
-                    entity=entity or _ENTITY,
-                    table=table,
+                    type="" if field.type == UNKNOWN_TYPE else field.type,
+                    entity=entity or ("" if field.table else _ENTITY),
+                    table=field.table or table,
+                    column=field.column,
                 )
 
 

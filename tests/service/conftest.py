@@ -133,12 +133,12 @@ class Desk:
         self.started: list[Process] = []
 
     def connections(self, **changes: dict[str, Any]) -> dict[str, Any]:
-        """The documents of the two demo connections, some of them changed; without a sandbox they lead nowhere."""
+        """The documents of the demo connections, some of them changed; without a sandbox they lead nowhere."""
         documents = demo.connections(self.sandbox.url if self.sandbox else "http://127.0.0.1:9")
         return {name: {**document, **changes.get(name.replace("-", "_"), {})} for name, document in documents.items()}
 
     def import_connections(self, **changes: dict[str, Any]) -> None:
-        """Save the two demo connections, some of their fields changed, as ``connections import`` does."""
+        """Save the demo connections, some of their fields changed, as ``connections import`` does."""
         documents = self.connections(**changes)
         with closing(self._database()) as database:
             store = ConnectionStore(database, Vault(self.var / "secret.key"))

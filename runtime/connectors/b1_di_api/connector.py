@@ -48,6 +48,11 @@ class DiApiConnector(Connector[DiSettings]):
         """The company's data base."""
         return self._gateway.settings.company.upper()
 
+    @property
+    def dialect(self) -> str:
+        """That of its database."""
+        return self.settings.dialect.name
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._gateway.aclose()

@@ -38,7 +38,7 @@ class Query(ActionParams):
     page_size: int = Field(20, ge=1)
     top: int | None = Field(None, ge=0)
     expand: str | None = None
-    statement: str | None = Field(None, min_length=1)
+    statement: str | None = None
     #: Column of the statement that tells one document from another.
     key: str = Field("DocEntry", min_length=1)
     lines: LineStatements = ()

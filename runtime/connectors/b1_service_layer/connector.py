@@ -16,6 +16,7 @@ from runtime.connectors.b1_service_layer.settings import B1Settings
 from runtime.connectors.b1_service_layer.trial import try_connection
 from runtime.connectors.b1_service_layer.writing import Writing
 from runtime.connectors.base import Action, Catalog, Connector, ConnectorSettings, Effect, TestReport
+from runtime.connectors.statements.dialects import DIALECTS
 
 __all__ = ["ServiceLayerConnector"]
 
@@ -54,6 +55,11 @@ class ServiceLayerConnector(Connector[B1Settings]):
     def identity(self) -> str:
         """The company's data base."""
         return self._client.settings.company.upper()
+
+    @property
+    def dialect(self) -> str:
+        """That of the SQLQueries."""
+        return DIALECTS["service_layer"].name
 
     def catalog(self) -> Catalog:
         """Entity sets and fields of the company."""

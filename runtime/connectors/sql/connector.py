@@ -53,6 +53,11 @@ class SqlConnector(Connector[SqlSettings]):
         """The schema, else the database."""
         return self.settings.db_schema or make_url(self.settings.url).database or ""
 
+    @property
+    def dialect(self) -> str:
+        """That of its database."""
+        return self.settings.dialect.name
+
     def catalog(self) -> Catalog:
         """Tables, views and their columns."""
         return self._catalog

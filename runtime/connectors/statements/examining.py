@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from runtime.connectors.statements.dialects import SqlDialect
 from runtime.connectors.statements.fields import statement_fields
-from runtime.connectors.statements.joining import prepare
+from runtime.connectors.statements.joining import prepare, read_part
 from runtime.connectors.statements.params import LineStatement, LineStatements, Parameters
 from runtime.connectors.statements.parsing import parse_statement
 from runtime.errors import IntegrationError
@@ -46,10 +46,12 @@ def statement_problems(text: str, dialect: str, *, procedures: Sequence[str] = (
 
 
 def examine_query(values: Mapping[str, Any], dialect: SqlDialect) -> list[Problem]:
-    """Judge the ``with`` of a ``query``; texts that still hold expressions are known only when it runs."""
+    """Judge the ``with`` of a ``query``, each statement by itself; texts that still hold expressions are known only
+    when it runs. ``where`` is ``statement``, ``lines[0].statement`` …, or ``parameters``.
+    """
     problems = list(_pasted(values))
-    statement = values.get("statement")
-    if problems or not isinstance(statement, str) or _open(statement) or _open(values.get("key")):
+    statement, key = values.get("statement"), values.get("key") or "DocEntry"
+    if not isinstance(statement, str):
         return problems
     try:
         lines = _LINES.validate_python(values.get("lines"))
@@ -57,13 +59,21 @@ def examine_query(values: Mapping[str, Any], dialect: SqlDialect) -> list[Proble
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        return [Problem("error", f"lines.{place}".rstrip("."), first["msg"], first["msg"])]
-    if any(_open(one.statement) or _open(one.key) for one in lines):
-        return problems
-    try:
-        prepare(statement, _Written(str(values.get("key") or "DocEntry"), lines, parameters), dialect, "")
-    except IntegrationError as error:
-        problems.append(_problem("statement", error))
+        return [*problems, Problem("error", f"lines.{place}".rstrip("."), first["msg"], first["msg"])]
+    parts = [("", statement, key, "statement")]
+    parts += [(one.name, one.statement, one.key or key, f"lines[{at}].statement") for at, one in enumerate(lines)]
+    closed = [part for part in parts if not any(map(_open, part))]
+    for name, text, column, place in closed:
+        try:
+            read_part(name, text, str(column), dialect, place)
+        except IntegrationError as error:
+            problems.append(_problem(place, error))
+    problems += _repeated(lines)
+    if not problems and len(closed) == len(parts):
+        try:
+            prepare(statement, _Written(str(key), lines, parameters), dialect, "")
+        except IntegrationError as error:
+            problems.append(_problem("parameters", error))
     return problems
 
 
@@ -77,6 +87,14 @@ def examine_call(values: Mapping[str, Any], dialect: SqlDialect, procedures: Seq
         except IntegrationError as error:
             problems.append(_problem("sql", error))
     return problems
+
+
+def _repeated(lines: Sequence[LineStatement]) -> Iterator[Problem]:
+    names = [one.name for one in lines]
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            zh, en = f"有两组明细都叫 {name}；请改名", f"Two groups of lines are called {name}: rename one"
+            yield Problem("error", f"lines[{at}].name", zh, en)
 
 
 def _pasted(values: Mapping[str, Any]) -> Iterator[Problem]:

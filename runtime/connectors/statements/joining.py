@@ -19,7 +19,7 @@ from runtime.connectors.statements.parsing import Statement, parse_statement
 from runtime.connectors.statements.shaping import key_field, require_query, with_filter_columns
 from runtime.errors import BadMapping, RemoteFault
 
-__all__ = ["Joined", "JoinedQuery", "Key", "Page", "Part", "RowSource", "identity", "loosely", "prepare"]
+__all__ = ["Joined", "JoinedQuery", "Key", "Page", "Part", "RowSource", "identity", "loosely", "prepare", "read_part"]
 
 Row = dict[str, Any]
 Key = int | str | Decimal
@@ -95,9 +95,9 @@ def prepare(statement: str, params: _Query, dialect: SqlDialect, where: str) -> 
     :raises BadMapping: the guard refuses a statement, or a column is missing
     :raises ValueRefused: a parameter is missing or unknown
     """
-    header = _part("", statement, params.key, dialect, f"{where} statement")
+    header = read_part("", statement, params.key, dialect, f"{where} statement")
     lines = tuple(
-        _part(one.name, one.statement, one.key or params.key, dialect, f"{where} lines.{one.name}")
+        read_part(one.name, one.statement, one.key or params.key, dialect, f"{where} lines.{one.name}")
         for one in params.lines
     )
     for one in lines:
@@ -209,7 +209,11 @@ class Joined:
                 )
 
 
-def _part(name: str, text: str, key: str, dialect: SqlDialect, place: str) -> Part:
+def read_part(name: str, text: str, key: str, dialect: SqlDialect, place: str) -> Part:
+    """One statement of a query, checked by itself.
+
+    :raises BadMapping: the guard refuses it, or its key column is missing
+    """
     try:
         statement = parse_statement(text, dialect)
     except BadMapping as error:

@@ -29,7 +29,7 @@ class LineStatement(BaseModel):
 
     #: The field of the header that holds the lines, as a list.
     name: str = Field("Lines", min_length=1)
-    statement: str = Field(min_length=1)
+    statement: str
     #: Column that holds the header's key; empty = called like the header's.
     key: str = ""
 
@@ -50,7 +50,7 @@ def different_names(lines: tuple[LineStatement, ...]) -> tuple[LineStatement, ..
 class StatementQuery(ActionParams):
     """Header rows by one statement, each with its lines by further ones; streamed in the order of the key."""
 
-    statement: str = Field(min_length=1)
+    statement: str
     #: Column of the header that tells one document from another, a number or a text.
     key: str = Field("DocEntry", min_length=1)
     lines: LineStatements = ()
