@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-__all__ = ["LANGUAGES", "catalogue", "language", "language_switch", "plain", "t"]
+__all__ = ["LANGUAGES", "catalogue", "known", "language", "language_switch", "plain", "t"]
 
 #: Language → its own name; the first one is the default.
 LANGUAGES: Final = {"zh-CN": "中文", "en": "English"}
@@ -41,6 +41,11 @@ def t(key: str, /, **values: Any) -> str:
     """
     text = catalogue(language())[key]
     return text.format(**values) if values else text
+
+
+def known(key: str, otherwise: str) -> str:
+    """The text of a key where the catalogues have one, for names that come from elsewhere."""
+    return catalogue(language()).get(key, otherwise)
 
 
 def plain(text: object) -> str:

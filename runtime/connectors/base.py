@@ -81,9 +81,13 @@ def _address(text: str) -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise ValueError("an address starts with http:// or https:// and a host name")
+        raise ValueError(
+            "an address starts with http:// or https:// and a host name | 地址应以 http:// 或 https:// 开头，并写明主机"
+        )
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("an address holds neither user and password nor a query")
+        raise ValueError(
+            "an address holds neither user and password nor a query | 地址里不能有用户、密码和问号后的参数"
+        )
     return text.strip().rstrip("/")
 
 

@@ -151,7 +151,7 @@ def _bad_settings(name: str, model: type[ConnectorSettings], faults: Sequence[Er
     problems = []
     for fault in faults:
         field = ".".join(str(part) for part in fault["loc"])
-        zh, en = _FAULTS.get(fault["type"], (fault["msg"], fault["msg"]))
+        zh, en = _FAULTS.get(fault["type"]) or _own_words(fault["msg"])
         if fault["type"] == "extra_forbidden" and (near := get_close_matches(field, model.model_fields, n=1)):
             zh, en = f"{zh}，是否指 {near[0]}？", f"{en}; did you mean {near[0]}?"
         title = model.model_fields[field].title if field in model.model_fields else None
@@ -163,3 +163,9 @@ def _bad_settings(name: str, model: type[ConnectorSettings], faults: Sequence[Er
         "; ".join(en for _, _, en in problems),
         where=f"{name}.{problems[0][0]}".rstrip(".") if len(problems) == 1 else name,
     )
+
+
+def _own_words(message: str) -> tuple[str, str]:
+    """Chinese and English of what a check of the settings says: ``English | Chinese``, or one for both."""
+    en, _, zh = message.removeprefix("Value error, ").partition(" | ")
+    return zh or en, en

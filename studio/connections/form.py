@@ -31,6 +31,8 @@ class FormField:
     required: bool
     default: Any
     choices: tuple[str, ...] = ()
+    #: How a value may look.
+    example: str = ""
     #: Shown behind "more settings".
     advanced: bool = False
 
@@ -66,6 +68,7 @@ def _form_field(name: str, info: FieldInfo) -> FormField:
     if typing.get_origin(annotation) is Literal:
         choices = tuple(map(str, typing.get_args(annotation)))
     default = None if info.default is PydanticUndefined else info.default
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     return FormField(
         name=name,
         zh=info.title or name,
@@ -74,7 +77,8 @@ def _form_field(name: str, info: FieldInfo) -> FormField:
         required=info.is_required(),
         default=None if isinstance(default, SecretStr) else default,
         choices=choices,
-        advanced=name in _COMMON,
+        example=str(next(iter(info.examples or ()), "")),
+        advanced=name in _COMMON or bool(extra.get("advanced")),
     )
 
 

@@ -14,7 +14,7 @@ from runtime.mapping.choosing import names_of
 from runtime.service.registration import register_connection
 from runtime.store.connections import ConnectionInfo
 from studio.connections.form import FormField, assemble, environment_name, form_fields
-from studio.i18n import language, plain, t
+from studio.i18n import known, language, plain, t
 from studio.workspace import Workspace, explain, explained, workspace
 
 __all__ = ["show"]
@@ -53,7 +53,7 @@ def _list(space: Workspace, stored: Iterable[ConnectionInfo]) -> None:
         {
             t("connections.name"): info.name,
             t("connections.kind"): _title(kinds[info.kind]) if info.kind in kinds else info.kind,
-            t("connections.address"): info.address,
+            t("connections.address"): " · ".join(filter(None, (info.address, info.settings.get("company")))),
             t("connections.secrets"): "、".join(info.secret_names),
             t("connections.used"): "、".join(used.get(info.name, ())),
         }
@@ -81,14 +81,16 @@ def _editor(space: Workspace, info: ConnectionInfo | None) -> None:
         _delete(space, info)
         return
     kind = info.kind if info else st.selectbox(
-        t("connections.kind"), sorted(kinds), format_func=lambda name: _title(kinds[name]), key="connections.kind"
+        t("connections.kind"), list(kinds), format_func=lambda name: _title(kinds[name]), key="connections.kind"
     )  # fmt: skip
     fields = form_fields(kinds[kind].settings_model)
+    if about := known(f"connections.about.{kind}", ""):
+        st.caption(about)
     with st.form(f"connections.form.{token}.{kind}", border=True):
         name = info.name if info else st.text_input(t("connections.name"), key="connections.new_name").strip()
-        values = {field.name: _widget(field, info, f"{token}.{kind}") for field in fields if not field.advanced}
+        values = {field.name: _widget(field, info, kind, token) for field in fields if not field.advanced}
         with st.expander(t("connections.more")):
-            values |= {field.name: _widget(field, info, f"{token}.{kind}") for field in fields if field.advanced}
+            values |= {field.name: _widget(field, info, kind, token) for field in fields if field.advanced}
         test, save, _ = st.columns([1, 1, 3])
         tested = test.form_submit_button(t("connections.test"), icon=":material/network_check:")
         saved = save.form_submit_button(t("connections.save"), type="primary", icon=":material/save:")
@@ -109,10 +111,11 @@ def _title(kind: type[Connector[ConnectorSettings]]) -> str:
     return kind.title_zh if language().startswith("zh") else kind.title_en
 
 
-def _widget(field: FormField, info: ConnectionInfo | None, token: str) -> Any:
+def _widget(field: FormField, info: ConnectionInfo | None, kind: str, token: str) -> Any:
     chinese = language().startswith("zh")
     label = (field.zh if chinese else field.en) + (" *" if field.required else "")
-    options: dict[str, Any] = {"help": field.en if chinese else field.zh, "key": f"connections.{token}.{field.name}"}
+    note = known(f"connections.help.{kind}.{field.name}", field.en if chinese else field.zh)
+    options: dict[str, Any] = {"help": note, "key": f"connections.{token}.{kind}.{field.name}"}
     stored = info.settings.get(field.name) if info else None
     value = field.default if stored is None else stored
     if field.kind == "secret":
@@ -125,12 +128,19 @@ def _widget(field: FormField, info: ConnectionInfo | None, token: str) -> Any:
         return st.toggle(label, value=bool(value), **options)
     if field.kind == "choice":
         index = field.choices.index(str(value)) if str(value) in field.choices else 0
-        return st.selectbox(label, field.choices, index=index, **options)
+        return st.selectbox(
+            label,
+            field.choices,
+            index=index,
+            format_func=lambda one: known(f"connections.choice.{one}", one),
+            **options,
+        )
     if field.kind == "integer":
         return st.number_input(label, value=None if value is None else int(value), step=1, **options)
     if field.kind == "number":
         return st.number_input(label, value=None if value is None else float(value), **options)
-    return st.text_input(label, value=", ".join(value) if isinstance(value, list | tuple) else value or "", **options)
+    text = ", ".join(value) if isinstance(value, list | tuple) else value or ""
+    return st.text_input(label, value=text, placeholder=field.example, **options)
 
 
 def _with_stored_secrets(space: Workspace, document: dict[str, Any], info: ConnectionInfo | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
@@ -15,6 +15,9 @@ from studio.designer.sql_form import show_problems
 from studio.i18n import language, plain, t
 
 __all__ = ["setting_input", "statement_faults", "value_input"]
+
+#: A longer text gets several lines.
+_SHORT: Final = 100
 
 
 def setting_input(declaration: SettingDeclaration, value: Any, key: str, dialect: str = "") -> Any:
@@ -50,7 +53,7 @@ def value_input(label: str, value: Any, key: str, note: str | None = None, kind:
     if isinstance(value, int) or (kind == "number" and value is None):
         typed = st.number_input(label, value=int(value) if value is not None else None, step=1, help=note, key=key)
         return None if typed is None else int(typed)
-    if kind == "statement" or (isinstance(value, str) and "\n" in value):
+    if kind == "statement" or (isinstance(value, str) and ("\n" in value or len(value) > _SHORT)):
         return st.text_area(label, value or "", height=150, help=note, key=key).strip() or None
     if value is None or isinstance(value, str):
         return st.text_input(label, value or "", help=note, key=key).strip() or None

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, TimeoutError, expect
 
 from runtime.config import Settings
-from runtime.sandbox.demo import connections
+from runtime.sandbox.demo import B1_CONNECTION, DINGTALK_CONNECTION, connections
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
 from runtime.store.vault import Vault
@@ -66,7 +66,7 @@ def fill(page: Page, label: str, text: object) -> None:
 
 
 def test_both_systems_are_set_up_from_nothing(page: Page, desk: Desk) -> None:
-    b1, dingtalk, *_ = connections(desk.sandbox).values()
+    b1, dingtalk = (connections(desk.sandbox)[name] for name in (B1_CONNECTION, DINGTALK_CONNECTION))
     page.goto(f"{desk.studio}/connections")
     expect(page.get_by_text("还没有连接")).to_be_visible()
 

@@ -1,4 +1,4 @@
-"""A sandbox for pages that look at real systems."""
+"""A sandbox for pages that look at real systems, and a workspace with a mapping from the gallery."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import streamlit as st
 import uvicorn
 
+from runtime.config import Settings
+from runtime.mapping.folder import MappingFolder
+from runtime.mapping.templates import gallery, instantiate
+from runtime.sandbox import demo
 from runtime.sandbox.app import create_app
+from runtime.store.connections import ConnectionStore
+from runtime.store.database import Database
+from runtime.store.vault import Vault
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +39,27 @@ def sandbox() -> Iterator[str]:
         yield address
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture
+def workspace(sandbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("B1_VAR", str(tmp_path / "var"))
+    monkeypatch.setenv("B1_MAPPINGS", str(tmp_path / "mappings"))
+    (tmp_path / "mappings").mkdir()
+    settings = Settings()
+    database = Database.open(settings.state_url)
+    connections = ConnectionStore(database, Vault(settings.key_file))
+    for name, document in demo.connections(sandbox).items():
+        connections.save(name, document)
+    template = next(item for item in gallery() if item.id == "dingtalk-approval-odata")
+    roles = {
+        role: next(c.name for c in connections.list() if c.kind in kinds)
+        for role, kinds in template.connections.items()
+    }
+    mapping = instantiate(
+        template, id="demo", title="演示", connections=roles, settings={"process_code": demo.PROCESS_CODE}
+    )
+    MappingFolder(tmp_path / "mappings").save(mapping, expected=None)
+    database.close()
+    yield tmp_path
+    st.cache_resource.clear()

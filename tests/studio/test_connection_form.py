@@ -63,6 +63,14 @@ def test_only_a_reference_names_an_environment_variable(stored: object) -> None:
     assert environment_name({"env": "B1_PASSWORD"}) == "B1_PASSWORD"
 
 
+def test_addresses_have_an_example_and_what_is_seldom_changed_stands_behind_more() -> None:
+    database = {field.name: field for field in form_fields(connector_kinds()["sql"].settings_model)}
+    gateway = {field.name: field for field in form_fields(connector_kinds()["b1.di_api"].settings_model)}
+    assert (next(iter(database)), database["url"].example) == ("url", "hana+hdbcli://192.168.1.10:30015")
+    assert gateway["base_url"].example.startswith("https://")
+    assert (gateway["login_path"].advanced, gateway["database"].advanced) == (True, False)
+
+
 @pytest.mark.parametrize("kind", sorted(connector_kinds()))
 def test_every_connector_has_a_form_with_labels_in_both_languages(kind: str) -> None:
     fields = form_fields(connector_kinds()[kind].settings_model)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,67 +11,20 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from runtime.config import Settings
 from runtime.engine.engine import Engine, RunRequest
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.folder import MappingFolder
 from runtime.mapping.templates import gallery, instantiate
 from runtime.sandbox import demo
-from runtime.store.connections import ConnectionStore
-from runtime.store.database import Database
 from runtime.store.listings import list_deliveries
-from runtime.store.vault import Vault
 from studio.designer.document import map_sites, value_at
 from studio.designer.links import Place
 from studio.i18n import catalogue
 from studio.workspace import workspace as studio_workspace
+from tests.studio.pages import VIEW, click, opened, said
 
-VIEW = Path(__file__).parents[2] / "studio" / "views" / "designer.py"
 DEMO = Path(__file__).parents[2] / "mappings" / "purchase-request-dingtalk.json"
 TEXT = catalogue("zh-CN")
-
-
-@pytest.fixture
-def workspace(sandbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("B1_VAR", str(tmp_path / "var"))
-    monkeypatch.setenv("B1_MAPPINGS", str(tmp_path / "mappings"))
-    (tmp_path / "mappings").mkdir()
-    settings = Settings()
-    database = Database.open(settings.state_url)
-    connections = ConnectionStore(database, Vault(settings.key_file))
-    for name, document in demo.connections(sandbox).items():
-        connections.save(name, document)
-    template = next(item for item in gallery() if item.id == "dingtalk-approval-odata")
-    roles = {
-        role: next(c.name for c in connections.list() if c.kind in kinds)
-        for role, kinds in template.connections.items()
-    }
-    mapping = instantiate(
-        template, id="demo", title="演示", connections=roles, settings={"process_code": demo.PROCESS_CODE}
-    )
-    MappingFolder(tmp_path / "mappings").save(mapping, expected=None)
-    database.close()
-    yield tmp_path
-    st.cache_resource.clear()
-
-
-def opened(tab: str, mapping: str = "demo") -> AppTest:
-    page = AppTest.from_file(VIEW, default_timeout=60)
-    page.query_params["mapping"] = mapping
-    page.query_params["tab"] = tab
-    page.run()
-    assert not page.exception
-    return page
-
-
-def click(page: AppTest, key: str) -> AppTest:
-    page.button(key=key).click().run()
-    assert not page.exception
-    return page
-
-
-def said(page: AppTest) -> str:
-    return "\n".join(item.value for item in (*page.error, *page.warning, *page.info, *page.success, *page.caption))
 
 
 @pytest.mark.parametrize("tab", ["source", "target", "fields", "preview", "flow"])

@@ -19,6 +19,7 @@ class DiSettings(HttpSettings):
 
     base_url: Address = Field(
         title="服务地址",
+        examples=["https://api-service.sperp.myhuaweicloud.com/diapi/ID"],
         description="Address that stands before /b1dis/v1, e.g. https://api-service.sperp.myhuaweicloud.com/diapi/ID",
     )
     company: str = Field(min_length=1, title="帐套", description="Company database (CompanyDB)")
@@ -31,7 +32,10 @@ class DiSettings(HttpSettings):
         "hana", title="数据库", description="What the company runs on: hana = SAP HANA, tsql = SQL Server"
     )
     login_path: str = Field(
-        "b1dis/v1/Login", title="登录路径", description="Path of the login below the address; gateways differ in it"
+        "b1dis/v1/Login",
+        title="登录路径",
+        description="Path of the login below the address; gateways differ in it",
+        json_schema_extra={"advanced": True},
     )
     procedures: Procedures = Field(
         (),
@@ -49,7 +53,9 @@ class DiSettings(HttpSettings):
     def _below_the_address(cls, value: str) -> str:
         path = value.strip().strip("/")
         if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*", path):
-            raise ValueError("a path such as b1dis/v1/Login, without host and query")
+            raise ValueError(
+                "a path such as b1dis/v1/Login, without host and query | 应为 b1dis/v1/Login 这样的路径，不含主机和参数"
+            )
         return path
 
     @property

@@ -37,6 +37,7 @@ class SqlSettings(ConnectorSettings):
 
     url: str = Field(
         title="数据库地址",
+        examples=["hana+hdbcli://192.168.1.10:30015"],
         description="SQLAlchemy URL without user and password: hana+hdbcli://host:30015, mssql+pymssql://host/COMPANY, "
         "postgresql+psycopg://host/db, mariadb+pymysql://host/db, sqlite:////folder/file.db",
     )
@@ -45,6 +46,7 @@ class SqlSettings(ConnectorSettings):
     db_schema: str = Field(
         "",
         title="模式（Schema）",
+        examples=["SBO_PROD"],
         description="Schema whose tables are meant (HANA: the company); empty = the user's own",
     )
     procedures: Procedures = Field(
@@ -61,11 +63,17 @@ class SqlSettings(ConnectorSettings):
         except (ArgumentError, ValueError):
             url = None
         if url is None or url.get_backend_name() not in _DIALECTS:
-            raise ValueError(f"a URL begins with one of {', '.join(f'{name}://' for name in _DIALECTS)}")
+            known = ", ".join(f"{name}://" for name in _DIALECTS)
+            raise ValueError(f"a URL begins with one of {known} | 地址的开头应为以下之一：{known}")
         if url.password is not None or url.username is not None:
-            raise ValueError("user and password have settings of their own and may not stand in the URL")
+            raise ValueError(
+                "user and password have settings of their own and may not stand in the URL | "
+                "地址里不能写用户和密码，请填在各自的设置里"
+            )
         if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-            raise ValueError("a SQLite URL names a file: sqlite:////folder/file.db")
+            raise ValueError(
+                "a SQLite URL names a file: sqlite:////folder/file.db | SQLite 的地址要写明文件：sqlite:////目录/文件.db"
+            )
         return value.strip()
 
     @property
