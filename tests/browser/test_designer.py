@@ -168,6 +168,15 @@ def step_of(mapping: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
+def previewed(page: Page) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the first document would send, and its values by control."""
+    tab(page, "④ 预览")
+    page.locator(".st-key-run-preview button").click()
+    expect(page.locator(".st-key-preview-summary")).to_contain_text("8 行，0 行有问题")
+    sent: dict[str, Any] = json.loads(page.locator(".st-key-sent-0 code").inner_text())
+    return sent, {value["name"]: value["value"] for value in sent["formComponentValues"]}
+
+
 def write(page: Page, label: str, text: str) -> None:
     """Type a statement and leave it as a person does."""
     area = page.get_by_role("textbox", name=label)
@@ -203,11 +212,7 @@ def test_two_statements_become_documents_with_lines(page: Page, desk: Desk) -> N
     expect(line(page, "品名", TABLE)).to_have_count(1)
     idle(page)
 
-    tab(page, "④ 预览")
-    page.locator(".st-key-run-preview button").click()
-    expect(page.locator(".st-key-preview-summary")).to_contain_text("8 行，0 行有问题")
-    sent = json.loads(page.locator(".st-key-sent-0 code").inner_text())
-    values = {value["name"]: value["value"] for value in sent["formComponentValues"]}
+    _, values = previewed(page)
     assert values["请购人员"] == "张三"
     lines = [{cell["name"]: cell["value"] for cell in row} for row in json.loads(values[TABLE])]
     assert [row["品号"] for row in lines] == ["R10003", "R10004"]
@@ -265,11 +270,7 @@ def test_from_template_to_a_mapping_that_the_runtime_carries_out(page: Page, des
     wait_until(lambda: live_form(page).get("请购单别") == "计划请购", "the constant is missing")
     idle(page)
 
-    tab(page, "④ 预览")
-    page.locator(".st-key-run-preview button").click()
-    expect(page.locator(".st-key-preview-summary")).to_contain_text("8 行，0 行有问题")
-    sent = json.loads(page.locator(".st-key-sent-0 code").inner_text())
-    values = {value["name"]: value["value"] for value in sent["formComponentValues"]}
+    sent, values = previewed(page)
     assert values["请购单别"] == "计划请购"
     assert sent["processCode"] == PROCESS_CODE
     expect(page.locator(".b1-form")).to_contain_text("计划请购")
