@@ -177,7 +177,7 @@ class Engine:
             key = run.request.document_key or (run.request.event.key if run.request.event is not None else "")
             if key:
                 await live.open_run(frame, source=_run_source(run), key=key)
-            await compiled.run(frame, run.variables(delivery.document if delivery is not None else None))
+            await compiled.run(frame, run.variables(_own_document(run, delivery)))
         except Stopped as reason:
             note = reason.reason
         except Interrupted:
@@ -273,6 +273,11 @@ def _for_one(delivery: Delivery) -> RunRequest:
     """A run that finishes what was begun with one document."""
     read_from = delivery.source.partition("#")[0].partition("/")[0]
     return RunRequest(cause="event", only=delivery.document_key, read_from=read_from)
+
+
+def _own_document(run: Run, delivery: Delivery | None) -> Any:
+    """Key of the document that the event is about. In another company the same number is another document."""
+    return delivery.document if delivery is not None and delivery.mapping == run.mapping.id else None
 
 
 def _run_source(run: Run) -> str:

@@ -121,6 +121,13 @@ def _join(values: Any, separator: str = "") -> str | None:
     return None if defined(values) is None else join_texts(separator, values)
 
 
+def _named(values: Any) -> dict[Any, Any]:
+    """The fields whose name is not empty: a setting that names no field leaves nothing to write."""
+    if not isinstance(defined(values), dict):
+        raise MappingFailed("named 只用于对象", "named is for objects only")
+    return {name: value for name, value in values.items() if not is_blank(name)}
+
+
 def _same_as_transform(name: str) -> Callable[..., Any]:
     def apply(value: Any, *argument: Any) -> Any:
         spec = {name: argument[0]} if argument else name
@@ -135,6 +142,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "int": _int,
     "join": _join,
     "json": _json,
+    "named": _named,
     "odata": lambda value: odata_literal(defined(value)),
     "replace": replace_text,
     "round": _round,

@@ -59,6 +59,8 @@ class SettingDeclaration(_Declared):
     help_en: str = ""
     #: It cannot be left empty, and is asked for when a mapping is made.
     required: bool = False
+    #: An empty text is a value of its own here (what it names is not used); it does not give way to the default.
+    optional: bool = False
 
 
 def _kinds(value: Any) -> Any:
@@ -125,7 +127,8 @@ def instantiate(
 
     :param connections: role → name of a connection, or how one is chosen (``choose``, ``among``, ``default``)
     :param kinds: name of every connection that there is → its kind; None: nothing is known about them
-    :param settings: name → value; text is converted to the declared type, an empty one gives way to the default
+    :param settings: name → value; text is converted to the declared type, an empty one gives way to the default unless
+        the setting is optional
     :raises BadMapping: a role or required setting is missing, a value does not fit, or a name is unknown; all at once
     """
     complaints = [
@@ -137,7 +140,8 @@ def instantiate(
     values: dict[str, Any] = {}
     for declaration in template.settings:
         given = settings.get(declaration.name)
-        value = declaration.default if is_blank(given) else given
+        kept = declaration.optional and given is not None
+        value = declaration.default if is_blank(given) and not kept else given
         try:
             values[declaration.name] = _fitting(declaration, value)
         except IntegrationError as error:

@@ -26,6 +26,7 @@ __all__ = [
     "DINGTALK_TOKEN",
     "HOST",
     "PORT",
+    "PRICE_PROCESS_CODE",
     "PROCESS_CODE",
     "ROOT_DEPARTMENT",
     "USERS",
@@ -66,8 +67,9 @@ DINGTALK_AES_KEY: Final = "ZGVtb2tleWRlbW9rZXlkZW1va2V5ZGVtb2tleTEyMzQ"
 #: Event subscription: the token that signs (3-32 letters and digits).
 DINGTALK_TOKEN: Final = "demotoken2026"  # noqa: S105 - as above
 
-#: The purchase request form, and one form that holds every type of control.
+#: The purchase request form, a quotation with a table of prices, and one form that holds every type of control.
 PROCESS_CODE: Final = "PROC-DEMO-PR"
+PRICE_PROCESS_CODE: Final = "PROC-DEMO-PRICE"
 ALL_PROCESS_CODE: Final = "PROC-DEMO-ALL"
 
 WECOM_CORP_ID: Final = "wwdemo0000000001"

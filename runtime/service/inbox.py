@@ -24,6 +24,7 @@ from runtime.service.metrics import Metrics
 from runtime.service.trouble import Troubles, system_down
 from runtime.store.database import Database
 from runtime.store.inbox import InboxEvent, claim_events, event_done, event_failed, ledger_key
+from runtime.store.ledger import find_instance
 from runtime.store.tables import inbox
 
 __all__ = ["InboxWorkers", "Route", "Router"]
@@ -78,31 +79,49 @@ class Router:
         self._active = self._routes(enabled=True)
         self._paused = self._routes(enabled=False)
 
-    def flows_for(self, connection: str, event: Event) -> list[Route]:
-        """The flows that the event goes to now."""
-        return [route for route in self._active if route.takes(connection, event)]
+    def flows_for(self, connection: str, event: Event, *, owner: str = "") -> list[Route]:
+        """The flows that the event goes to now.
+
+        Several mappings may wait for one form, one for each company. The verdict on an approval that one of them
+        created goes to that one alone, and waits for it if need be: the others would look for it in vain.
+
+        :param owner: id of the mapping that created the approval; empty if none is known to have
+        """
+        if owner in self._broken():
+            return []
+        waiting = [route for route in (*self._active, *self._paused) if route.takes(connection, event)]
+        mine = any(route.mapping.id == owner for route in waiting)
+        return [
+            route
+            for route in self._active
+            if route.takes(connection, event) and (not mine or route.mapping.id == owner)
+        ]
 
     def verdict_routes(self) -> list[Route]:
         """The flows that wait for approvals to end."""
         return [route for route in self._active if route.type == _FINISHED]
 
-    def reason_to_wait(self, connection: str, event: Event) -> IntegrationError | None:
+    def reason_to_wait(self, connection: str, event: Event, *, owner: str = "") -> IntegrationError | None:
         """Why an event that no active flow takes must be kept: a verdict is never dropped because of a typing error."""
-        for route in self._paused:
+        for route in sorted(self._paused, key=lambda route: route.mapping.id != owner):
             if route.takes(connection, event):
                 return FixSetup(
                     "对应的映射已停用，事件保留到重新启用",
                     "Its mapping is switched off; the event is kept until it is switched on",
                     where=route.mapping.id,
                 )
-        broken = sorted([*self._live.without_good_version, *self.problems])
-        if broken:
+        if self._live.without_good_version or self.problems:
+            broken = sorted([*self._live.without_good_version, *self.problems])
             return FixSetup(
                 "没有流程接收该事件，但有映射无法加载，事件保留到其修复",
                 "No flow takes this event, but a mapping cannot be loaded; the event is kept until it is repaired",
                 where=", ".join(broken),
             )
         return None
+
+    def _broken(self) -> set[str]:
+        """Ids of mappings of which it is not known what they wait for."""
+        return {*self._live.without_good_version, *(where.partition("/")[0] for where in self.problems)}
 
     def _routes(self, *, enabled: bool) -> list[Route]:
         routes = []
@@ -221,9 +240,10 @@ class InboxWorkers:
             self.wake()
 
     async def _work(self, item: InboxEvent) -> None:
-        routes = self._router.flows_for(item.connection, item.event)
+        owner = await self._database.aread(lambda connection: _owner(connection, item))
+        routes = self._router.flows_for(item.connection, item.event, owner=owner)
         if not routes:
-            await self._unclaimed(item)
+            await self._unclaimed(item, owner)
             return
         if await self._database.aread(lambda connection: _earlier_waits(connection, item)):
             error: IntegrationError = RetryLater(
@@ -231,19 +251,13 @@ class InboxWorkers:
             )
             await self._failed(item, error, datetime.now(UTC) + _FIRST_WAIT)
             return
-        for route in routes:
-            try:
-                request = RunRequest(
-                    cause="event", event=item.event, connection=item.connection, document_key=ledger_key(item.event)
-                )
-                summary = await self._dispatcher.run(route.mapping, route.flow, request)
-            except IntegrationError as raised:
-                await self._failed(item, raised, _next_attempt(item, raised))
-                return
-            failure = _failure(summary)
-            if failure is not None:
-                await self._failed(item, failure, _next_attempt(item, failure))
-                return
+        # One that fails must not keep the event from the others; tried again, those take their results from the ledger.
+        failures = [failure for route in routes if (failure := await self._carry_out(route, item)) is not None]
+        if failures:
+            worth_another = (failure for failure in failures if _next_attempt(item, failure) is not None)
+            worst = next(worth_another, failures[0])
+            await self._failed(item, worst, _next_attempt(item, worst))
+            return
         names = ", ".join(f"{route.mapping.id}/{route.flow}" for route in routes)
         await self._database.awrite(lambda connection: event_done(connection, item.id, note=names))
         self._troubles.event_done(item.id)
@@ -251,8 +265,18 @@ class InboxWorkers:
             log.info("events are carried out again", failed_attempts=dict(self._down))
             self._down.clear()
 
-    async def _unclaimed(self, item: InboxEvent) -> None:
-        reason = self._router.reason_to_wait(item.connection, item.event)
+    async def _carry_out(self, route: Route, item: InboxEvent) -> IntegrationError | None:
+        """What kept the flow from carrying the event out, or None."""
+        request = RunRequest(
+            cause="event", event=item.event, connection=item.connection, document_key=ledger_key(item.event)
+        )
+        try:
+            return _failure(await self._dispatcher.run(route.mapping, route.flow, request))
+        except IntegrationError as error:
+            return error
+
+    async def _unclaimed(self, item: InboxEvent, owner: str) -> None:
+        reason = self._router.reason_to_wait(item.connection, item.event, owner=owner)
         if reason is not None:
             await self._failed(item, reason, datetime.now(UTC) + _PARKED)
             return
@@ -299,6 +323,12 @@ def _depth(connection: Connection) -> tuple[int, int]:
     unfinished = state.in_(("new", "working")) | ((state == "failed") & parked.is_not(None))
     row = connection.execute(select(func.count(), func.count().filter(due)).select_from(inbox).where(unfinished)).one()
     return row[0], row[1]
+
+
+def _owner(connection: Connection, item: InboxEvent) -> str:
+    """Id of the mapping that created the approval; empty if none is known to have."""
+    found = find_instance(connection, item.connection, item.event.instance_id) if item.event.instance_id else None
+    return found.mapping if found is not None else ""
 
 
 def _earlier_waits(connection: Connection, item: InboxEvent) -> bool:

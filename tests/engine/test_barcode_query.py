@@ -105,7 +105,7 @@ async def test_the_request_names_the_company(bench) -> None:
 def test_each_mapping_has_an_address_of_its_own() -> None:
     mapping = new("di-1", address="/barcode/hk/")
     paths = [flow.trigger.http.path for flow in mapping.flows.values()]
-    assert paths == ["barcode/hk/query", "barcode/hk/print", "barcode/hk/companies"]
+    assert paths == [f"barcode/hk/{name}" for name in ("query", "print", "methods", "companies")]
     assert "address" not in mapping.settings
     with pytest.raises(BadMapping, match="is not an address"):
         new("di-1", address="条码 1")

@@ -16,7 +16,7 @@ _ACTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
         "find": ("entity key filter", "entity", "read"),
         "get": ("entity key", "entity key", "read"),
         "update": ("entity key values", "entity key values", "update"),
-        "decide": ("draft approved remarks approver", "draft approved", "update"),
+        "decide": ("draft approved remarks approver all_stages", "draft approved", "update"),
         "create": ("entity values match", "entity values", "create"),
     },
     "oa": {

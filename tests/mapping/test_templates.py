@@ -17,6 +17,8 @@ from runtime.mapping.models import CallStep, EachStep, IfStep, Mapping
 from runtime.mapping.templates import Template, gallery, instantiate, load_template
 
 CONNECTIONS = {"erp": "b1-demo", "oa": "dingtalk-demo"}
+#: The templates whose mappings send approvals.
+APPROVALS = ("dingtalk-approval-odata", "dingtalk-approval-sql", "dingtalk-document-odata")
 
 
 @pytest.fixture
@@ -27,6 +29,14 @@ def dingtalk() -> Template:
 def new(template: Template, **settings: Any) -> Mapping:
     values = {"process_code": "PROC-1", **settings}
     return instantiate(template, id="my-approval", title="我的审批", connections=CONNECTIONS, settings=values)
+
+
+def made(name: str, **settings: Any) -> Mapping:
+    """A mapping from a template, each role played by a connection of the role's name."""
+    template = next(one for one in gallery() if one.id == name)
+    roles = {role: role for role in template.connections}
+    values = {"process_code": "PROC-1"} | settings
+    return instantiate(template, id="my-approval", title="", connections=roles, settings=values)
 
 
 def test_every_template_is_told_in_two_languages() -> None:
@@ -58,65 +68,128 @@ def test_filled_in_it_is_a_mapping_fit_to_run(dingtalk: Template, actions: dict[
     assert parse_mapping(dump_mapping(mapping)) == mapping
 
 
-def test_every_setting_is_used(dingtalk: Template) -> None:
-    body = str(dingtalk.flows)
-    unused = [item.name for item in dingtalk.settings if f"settings.{item.name}" not in body]
-    # The three texts are chosen by the outcome: settings['status_' ~ event.outcome].
-    assert unused == ["status_agreed", "status_refused"]
-    assert "settings['status_' ~ event.outcome]" in body
+def test_every_setting_is_used() -> None:
+    for template in gallery():
+        body = str(template.flows)
+        # The texts of the status are chosen by the outcome.
+        assert "settings['status_' ~ " in body or "status_agreed" not in str(template.settings)
+        unused = [item.name for item in template.settings if f"settings.{item.name}" not in body]
+        assert set(unused) <= {"status_agreed", "status_refused", "status_withdrawn"}, template.id
 
 
-@pytest.mark.parametrize(("extra", "tail"), [("", ""), ("U_IsSubmit eq 'Y'", " and (U_IsSubmit eq 'Y')")])
-def test_the_filter(dingtalk: Template, extra: str, tail: str) -> None:
-    mapping = new(dingtalk, filter=extra, document_type="22'")
+def submitted_by(mapping: Mapping) -> dict[str, Any]:
     query = mapping.flows["submit"].steps[0]
     assert isinstance(query, CallStep)
-    params = compile_value(query.with_)({"settings": mapping.settings})
+    params: dict[str, Any] = compile_value(query.with_)({"settings": mapping.settings})
+    return params
+
+
+@pytest.mark.parametrize(
+    ("settings", "tail"),
+    [
+        ({}, " and AuthorizationStatus eq 'dasPending'"),
+        ({"object": "StockTransferDrafts"}, " and AuthorizationStatus eq 'sasPending'"),
+        ({"pending_only": "N"}, ""),
+        ({"pending_only": "N", "submit": "U_IsSubmit"}, " and U_IsSubmit eq 'Y'"),
+        ({"pending_only": "N", "filter": "U_A eq 'Y' or U_B eq 1"}, " and (U_A eq 'Y' or U_B eq 1)"),
+    ],
+)
+def test_the_filter(dingtalk: Template, settings: dict[str, str], tail: str) -> None:
+    params = submitted_by(new(dingtalk, document_type="22'", **settings))
     assert params["filter"] == f"DocObjectCode eq '22''' and (U_ISSYN eq 'N' or U_ISSYN eq null){tail}"
     assert params["page_size"] == 20
 
 
-@pytest.mark.parametrize(
-    ("outcome", "choice", "decided", "status"),
-    [
-        ("agreed", "refuse", True, "同意"),
-        ("refused", "refuse", True, "拒绝"),
-        ("withdrawn", "refuse", True, "已撤销"),
-        ("withdrawn", "status", False, "已撤销"),
-        ("refused", "status", True, "拒绝"),
-    ],
-)
-def test_the_verdict(dingtalk: Template, outcome: str, choice: str, decided: bool, status: str) -> None:
-    mapping = new(dingtalk, withdrawn=choice)
-    steps = mapping.flows["verdict"].steps
+#: What every verdict flow knows of an approval that has ended.
+EVENT = {
+    "instance_id": "i-1", "document": None, "approver": "u1", "finished_at": datetime(2026, 11, 22, 17, tzinfo=UTC),
+}  # fmt: skip
+STATUS = {"U_Approver": "李娜", "U_ApprovalDate": "2026-11-23"}
+RELEASED = {"U_ISSYN": "N", "U_instanceID": None}
+
+
+def written_by(mapping: Mapping, outcome: str) -> list[dict[str, Any]]:
+    """The parameters of every call that a verdict flow makes once it has found its document."""
     scope = {
         "settings": mapping.settings,
         "now": datetime(2026, 11, 23, 8, tzinfo=ZoneInfo("Asia/Shanghai")),
-        "event": {
-            "instance_id": "i-1",
-            "document": None,
-            "outcome": outcome,
-            "approver": "u1",
-            "finished_at": datetime(2026, 11, 22, 17, tzinfo=UTC),
-        },
+        "event": {**EVENT, "outcome": outcome},
         "detail": {"remarks": None, "approver": "李娜"},
-        "draft": {"DocEntry": 7},
+        **{name: {"DocEntry": 7, "U_instanceID": "i-1"} for name in ("draft", "document")},
     }
-    decide = steps[3]
-    assert isinstance(decide, IfStep)
-    assert compile_value(decide.if_)(scope) is decided
-    call = decide.then[0]
-    assert isinstance(call, CallStep)
-    params = compile_value(call.with_)(scope)
-    assert params["approved"] is (outcome == "agreed")
-    assert params["remarks"] == ("已撤销" if outcome == "withdrawn" else "")
-    update = steps[4]
-    assert isinstance(update, CallStep)
-    assert compile_value(update.with_)(scope)["values"] == {
-        "U_Approver": "李娜",
-        "U_ApprovalStatus": status,
-        "U_ApprovalDate": "2026-11-23",
-    }
+    calls: list[dict[str, Any]] = []
+    for step in mapping.flows["verdict"].steps[2:]:
+        assert isinstance(step, IfStep)
+        if not compile_value(step.if_)(scope):
+            continue
+        for inner in step.then:
+            if not isinstance(inner, CallStep):
+                return calls
+            calls.append(compile_value(inner.with_)(scope))
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("outcome", "choice", "decided", "written"),
+    [
+        ("agreed", "refuse", True, [STATUS | {"U_ApprovalStatus": "同意"}]),
+        ("refused", "refuse", True, [STATUS | {"U_ApprovalStatus": "拒绝"}]),
+        ("withdrawn", "refuse", True, [STATUS | {"U_ApprovalStatus": "已撤销"}]),
+        ("withdrawn", "status", False, [STATUS | {"U_ApprovalStatus": "已撤销"}]),
+        ("withdrawn", "release", False, [STATUS | {"U_ApprovalStatus": "已撤销"}, RELEASED]),
+        ("refused", "release", True, [STATUS | {"U_ApprovalStatus": "拒绝"}]),
+    ],
+)
+@pytest.mark.parametrize("template", ["dingtalk-approval-odata", "dingtalk-approval-sql"])
+def test_the_verdict_on_a_draft(
+    template: str, outcome: str, choice: str, decided: bool, written: list[dict[str, Any]]
+) -> None:
+    mapping = made(template, withdrawn=choice)
+    calls = written_by(mapping, outcome)
+    if decided:
+        remarks = "已撤销" if outcome == "withdrawn" else ""
+        decision = {"draft": 7, "approved": outcome == "agreed", "remarks": remarks, "all_stages": True}
+        assert calls.pop(0) == decision
+    assert [call["values"] for call in calls] == written
+    assert all((call["entity"], call["key"]) == ("Drafts", 7) for call in calls)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "choice", "written"),
+    [
+        ("agreed", "refuse", [{"U_SUCCESS": "Y"}]),
+        ("refused", "nothing", [{"U_SUCCESS": "N"}]),
+        ("withdrawn", "refuse", [{"U_SUCCESS": "N"}]),
+        ("withdrawn", "nothing", []),
+        ("withdrawn", "release", [RELEASED | {"U_IsSubmit": "N"}]),
+    ],
+)
+def test_the_verdict_on_a_document(outcome: str, choice: str, written: list[dict[str, Any]]) -> None:
+    mapping = made("dingtalk-document-odata", object="OIR", withdrawn=choice, submit="U_IsSubmit")
+    assert [call["values"] for call in written_by(mapping, outcome)] == written
+
+
+def test_the_sql_template_writes_results_of_documents_and_only_fields_that_are_named() -> None:
+    mapping = made(
+        "dingtalk-approval-sql", object="OIR", result="U_SUCCESS", approver="", status="", date="U_ApprovalDate"
+    )
+    assert mapping.settings["approver"] == ""
+    for outcome, result in (("agreed", "Y"), ("withdrawn", "N")):
+        [call] = written_by(mapping, outcome)
+        assert call["values"] == {"U_ApprovalDate": "2026-11-23", "U_SUCCESS": result}
+
+
+@pytest.mark.parametrize(("there", "stops"), [("", False), (None, False), ("i-1", False), ("i-2", True)])
+def test_a_verdict_on_an_older_approval_is_not_taken(there: str | None, stops: bool) -> None:
+    """The document was submitted again meanwhile: what became of its first approval no longer matters."""
+    for name in APPROVALS:
+        mapping = made(name)
+        guard = mapping.flows["verdict"].steps[2]
+        assert isinstance(guard, IfStep)
+        found = {"DocEntry": 7, "U_instanceID": there}
+        scope = {"settings": mapping.settings, "event": EVENT, "draft": found, "document": found}
+        assert compile_value(guard.if_)(scope) is stops
+        assert compile_value(guard.if_)({**scope, "draft": None, "document": None}) is True
 
 
 def test_everything_that_is_missing_or_wrong_is_named_at_once(dingtalk: Template) -> None:

@@ -105,14 +105,14 @@ class Sandbox:
         found = answer.json()
         return list(found["instances"] if isinstance(found, dict) else found)
 
-    def b1(self, path: str) -> Any:
-        """One read through the Service Layer itself."""
+    def b1(self, path: str, *, method: str = "GET", body: Any = None, company: str = demo.B1_COMPANY) -> Any:
+        """One call to the Service Layer itself; without ``method`` a read."""
         with httpx.Client(base_url=f"{self.url}/b1/b1s/v1", trust_env=False, timeout=20) as client:
-            login = {"CompanyDB": demo.B1_COMPANY, "UserName": demo.B1_USER, "Password": demo.B1_PASSWORD}
+            login = {"CompanyDB": company, "UserName": demo.B1_USER, "Password": demo.B1_PASSWORD}
             assert client.post("/Login", json=login).is_success
-            answer = client.get(path, headers={"Prefer": "odata.maxpagesize=0"})
+            answer = client.request(method, path, json=body, headers={"Prefer": "odata.maxpagesize=0"})
             assert answer.is_success, answer.text
-            return answer.json()
+            return answer.json() if answer.content else None
 
     def unsynced(self) -> list[dict[str, Any]]:
         """Purchase-request drafts that still wait to be sent."""
@@ -133,9 +133,16 @@ class Desk:
         self.started: list[Process] = []
 
     def connections(self, **changes: dict[str, Any]) -> dict[str, Any]:
-        """The documents of the demo connections, some of them changed; without a sandbox they lead nowhere."""
+        """The documents of the demo connections, some changed, and further ones; without a sandbox they lead nowhere.
+
+        :param changes: name, with ``_`` for ``-`` → what is different; of a further one, what differs from B1's
+        """
         documents = demo.connections(self.sandbox.url if self.sandbox else "http://127.0.0.1:9")
-        return {name: {**document, **changes.get(name.replace("-", "_"), {})} for name, document in documents.items()}
+        further = {name.replace("_", "-"): documents[demo.B1_CONNECTION] for name in changes}
+        return {
+            name: {**document, **changes.get(name.replace("-", "_"), {})}
+            for name, document in {**further, **documents}.items()
+        }
 
     def import_connections(self, **changes: dict[str, Any]) -> None:
         """Save the demo connections, some of their fields changed, as ``connections import`` does."""

@@ -10,7 +10,7 @@ from runtime.connectors.b1_service_layer.odata import Key
 from runtime.connectors.base import ActionParams
 from runtime.connectors.statements.params import LineStatements, Parameters, different_names, source_table
 
-__all__ = ["ActionCall", "Attachment", "Count", "Create", "Decide", "Find", "Get", "Query", "SaveDraft", "Update"]
+__all__ = ["ActionCall", "Attachment", "Count", "Create", "Decide", "Find", "Get", "Query", "SaveDraft", "Update", "Upsert"]
 
 #: An entity set, e.g. ``Drafts``; views live one level down (``sml.svc/Name``).
 EntityName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(/[A-Za-z_][\w.]*)?$")]
@@ -126,6 +126,18 @@ class Update(ActionParams):
     etag: str | None = None
 
 
+class Upsert(ActionParams):
+    """The row with this key changed, or made if there is none; for records whose key is not B1's to give.
+
+    ``create`` holds what only a new row gets besides its key and ``values``.
+    """
+
+    entity: EntityName
+    key: Key
+    values: dict[str, Any]
+    create: dict[str, Any] = Field(default_factory=dict)
+
+
 class ActionCall(ActionParams):
     """A bound action of one row, e.g. ``Close`` or ``Cancel``.
 
@@ -149,6 +161,8 @@ class Decide(ActionParams):
     remarks: str | None = None
     #: User code; only the connection's user and its deciding user have a password.
     approver: str | None = None
+    #: Decide one stage after another until the request is decided, where this is the verdict on the whole document.
+    all_stages: bool = False
 
 
 class SaveDraft(ActionParams):

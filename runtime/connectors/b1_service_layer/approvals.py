@@ -56,7 +56,7 @@ class Approvals:
     async def decide(self, params: Decide) -> dict[str, Any]:
         """Decide; nothing happens if the same decision stands already.
 
-        A request may need decisions at several stages, so a decision whose answer was lost is not sent again before a
+        With ``all_stages`` the stages that follow are decided too. A request may need decisions at several stages, so a decision whose answer was lost is not sent again before a
         look at the request shows that it still waits at the same stage.
 
         :returns: ``{"draft": 73918, "status": "ardApproved", "changed": True}``
@@ -67,16 +67,28 @@ class Approvals:
         """
         pending = await self._pending(params)
         done = {"draft": params.draft, "status": _status(params), "changed": pending is not None}
-        if pending is None:
-            return done
+        while pending is not None:
+            await self._decide_stage(params, pending)
+            following = await self._pending(params) if params.all_stages else None
+            if following == pending:
+                raise Conflict(
+                    "当前审批阶段还需要其他审批人同意",
+                    "The current approval stage needs the decision of further approvers",
+                    where=f"{self._client.name} Drafts({params.draft})",
+                    remote=f"ApprovalRequests({pending.code}) CurrentStage {pending.stage}",
+                )
+            pending = following
+        return done
+
+    async def _decide_stage(self, params: Decide, pending: _Pending) -> None:
         request = self._decision(params, pending, self._client.settings.approver_password)
         for _ in range(_ATTEMPTS):
             try:
                 await self._client.write(request, Effect.CREATE)
-                return done
+                return
             except (OutcomeUnknown, RemoteRefused) as error:
                 if await self._pending(params) != pending:
-                    return done
+                    return
                 if isinstance(error, RemoteRefused):
                     raise
                 lost = error

@@ -121,6 +121,15 @@ class ServiceLayerConnector(Connector[B1Settings]):
                 prepare=write.prepare_update,
             ),
             Action(
+                name="upsert",
+                effect=Effect.UPDATE,
+                params=params.Upsert,
+                zh="新建或更新记录",
+                en="create or update a row",
+                run=write.upsert,
+                prepare=write.prepare_upsert,
+            ),
+            Action(
                 name="action",
                 effect=Effect.CREATE,
                 params=params.ActionCall,

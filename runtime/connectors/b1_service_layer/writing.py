@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runtime.connectors.b1_service_layer.actions import ActionCall, Create, Update
+from runtime.connectors.b1_service_layer.actions import ActionCall, Create, Find, Update, Upsert
 from runtime.connectors.b1_service_layer.answers import Answer
 from runtime.connectors.b1_service_layer.client import ServiceLayer
 from runtime.connectors.b1_service_layer.odata import conjunction, parse_key
 from runtime.connectors.b1_service_layer.reading import Reading
 from runtime.connectors.base import Effect, Finding, Intent, Reconciliation, WireRequest
+from runtime.errors import FixData, OutcomeUnknown, TimedOut
 
 __all__ = ["Writing", "unclear"]
 
@@ -54,6 +55,44 @@ class Writing:
         :raises Conflict: the row is not the one that was read (only with ``etag``)
         """
         await self._client.write(await self.prepare_update(params), Effect.UPDATE)
+
+    async def prepare_upsert(self, params: Upsert) -> WireRequest:
+        """PATCH of the row if it is there now, else POST of a new one."""
+        if await self._there(params):
+            return await self.prepare_update(Update(entity=params.entity, key=params.key, values=params.values))
+        key = params.key
+        if not isinstance(key, dict):
+            key = {name: key for name in (await self._reading.key_names(params.entity))[:1]}
+        return WireRequest(
+            method="POST", url=self._client.url(params.entity), body={**key, **params.create, **params.values}
+        )
+
+    async def upsert(self, params: Upsert) -> dict[str, Any]:
+        """Change the row, or make it.
+
+        :returns: ``{"created": True}`` if it was made
+        :raises TimedOut: whether it was made is not known, or somebody else made it meanwhile: look again first
+        """
+        request = await self.prepare_upsert(params)
+        if request.method == "PATCH":
+            await self._client.write(request, Effect.UPDATE)
+            return {"created": False}
+        try:
+            await self._client.write(request, Effect.CREATE)
+        except (OutcomeUnknown, FixData) as error:
+            if isinstance(error, FixData) and not await self._there(params):
+                raise
+            raise TimedOut(
+                "记录可能刚刚已建立，稍后重新查看",
+                "The row may just have been made; it is looked at again later",
+                where=f"{self._client.name} {params.entity}",
+                code=error.code,
+                remote=error.remote,
+            ) from error
+        return {"created": True}
+
+    async def _there(self, params: Upsert) -> bool:
+        return await self._reading.find(Find(entity=params.entity, key=params.key)) is not None
 
     async def prepare_action(self, params: ActionCall) -> WireRequest:
         """POST to the bound action."""

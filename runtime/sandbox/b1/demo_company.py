@@ -106,22 +106,22 @@ _USER_FIELDS: Final[tuple[tuple[str, str, str, int | str, str, str], ...]] = (
 
 _DEPARTMENTS: Final = ("生产部", "采购部", "仓储部", "品质部", "工程部", "财务部")
 
-#: (code, name, department, OA user id kept in the fax field, mobile)
+#: (code, name, department, OA user id kept in the fax field, mobile: the one that the OA knows too)
 _USERS: Final = (
-    (B1_USER, "系统管理员", 2, "user-manager", "13800000001"),
-    ("zhangsan", "张三", 1, "user-zhangsan", "13800000002"),
-    ("lisi", "李四", 2, "user-lisi", "13800000003"),
-    ("wangwu", "王五", 3, "user-wangwu", "13800000004"),
-    ("chenjl", "陈经理", 5, "user-manager", "13800000005"),
+    (B1_USER, "系统管理员", 2, "user-manager", "13800000009"),
+    ("zhangsan", "张三", 1, "user-zhangsan", "13800000001"),
+    ("lisi", "李四", 2, "user-lisi", "13800000002"),
+    ("wangwu", "王五", 3, "user-wangwu", "13800000003"),
+    ("chenjl", "陈经理", 5, "user-manager", "13800000009"),
     ("zhoumin", "周敏", 6, "user-zhoumin", "13800000006"),
 )
 
 #: (family name, given name, job, department, user, mobile, OA user id)
 _EMPLOYEES: Final = (
-    ("张", "三", "生产计划员", 1, 2, "13800000002", "user-zhangsan"),
-    ("李", "四", "采购员", 2, 3, "13800000003", "user-lisi"),
-    ("王", "五", "仓库主管", 3, 4, "13800000004", "user-wangwu"),
-    ("陈", "经理", "工程经理", 5, 5, "13800000005", "user-manager"),
+    ("张", "三", "生产计划员", 1, 2, "13800000001", "user-zhangsan"),
+    ("李", "四", "采购员", 2, 3, "13800000002", "user-lisi"),
+    ("王", "五", "仓库主管", 3, 4, "13800000003", "user-wangwu"),
+    ("陈", "经理", "工程经理", 5, 5, "13800000009", "user-manager"),
 )
 
 _WAREHOUSES: Final = (("01", "原材料仓"), ("02", "成品仓"), ("03", "半成品仓"), ("09", "报废仓"))

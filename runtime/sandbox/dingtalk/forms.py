@@ -1,4 +1,4 @@
-"""Approval forms: controls, the schema that DingTalk publishes for them, and the two demo forms."""
+"""Approval forms: controls, the schema that DingTalk publishes for them, and the demo forms."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _item(control: Control) -> dict[str, Any]:
 
 
 def demo_forms() -> tuple[Form, ...]:
-    """The purchase request, and a form that holds every type of control."""
+    """The purchase request, a quotation, and a form that holds every type of control."""
     purchase_request = {
         "code": demo.PROCESS_CODE,
         "name": "采购申请",
@@ -162,6 +162,27 @@ def demo_forms() -> tuple[Form, ...]:
             },
         ],
     }
+    quotation = {
+        "code": demo.PRICE_PROCESS_CODE,
+        "name": "销售报价",
+        "modified": 1767240000000,
+        "controls": [
+            {"label": "客户编号", "required": True},
+            {"label": "货币", "component": "DDSelectField", "options": ["RMB", "USD"]},
+            {"label": "备注", "component": "TextareaField"},
+            {
+                "label": "价格明细",
+                "component": "TableField",
+                "required": True,
+                "children": [
+                    {"label": "物料编号", "required": True},
+                    {"label": "单价", "component": "MoneyField", "required": True},
+                    {"label": "开始日期", "component": "DDDateField"},
+                    {"label": "结束日期", "component": "DDDateField"},
+                ],
+            },
+        ],
+    }
     special: dict[str, dict[str, Any]] = {
         "TextField": {"required": True},
         "NumberField": {"unit": "天"},
@@ -188,4 +209,4 @@ def demo_forms() -> tuple[Form, ...]:
             for component, label in COMPONENTS.items()
         ],
     }
-    return parse_form(purchase_request), parse_form(every_control)
+    return parse_form(purchase_request), parse_form(quotation), parse_form(every_control)

@@ -107,7 +107,7 @@ async def test_what_the_flows_of_the_oas_start_from(v1: httpx.AsyncClient, simul
         assert (await v1.patch(address, json=more)).status_code == 204
     for address in ("BusinessPartners('C2001')", "Items('R10003')"):
         assert (await v1.patch(address, json={"U_ISSYN": "Y"})).status_code == 204
-    query = {"$filter": "MobilePhone eq '13800000003'"}
+    query = {"$filter": "MobilePhone eq '13800000002'"}
     employee = (await v1.get("EmployeesInfo", params=query)).json()["value"][0]
     assert (employee["LastName"], employee["FirstName"], employee["U_UserID"]) == ("李", "四", "user-lisi")
     assert (await v1.get("Users(3)")).json()["FaxNumber"] == employee["U_WxUserID"]
