@@ -24,7 +24,7 @@ from runtime.service.metrics import Metrics
 from runtime.service.trouble import Troubles, system_down
 from runtime.store.database import Database
 from runtime.store.inbox import InboxEvent, claim_events, event_done, event_failed, ledger_key
-from runtime.store.ledger import find_instance
+from runtime.store.instances import find_instance
 from runtime.store.tables import inbox
 
 __all__ = ["InboxWorkers", "Route", "Router"]

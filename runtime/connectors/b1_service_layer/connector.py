@@ -17,6 +17,8 @@ from runtime.connectors.b1_service_layer.trial import try_connection
 from runtime.connectors.b1_service_layer.writing import Writing
 from runtime.connectors.base import Action, Catalog, Connector, ConnectorSettings, Effect, TestReport
 from runtime.connectors.statements.dialects import DIALECTS
+from runtime.connectors.statements.examining import examine_call
+from runtime.connectors.statements.params import ExecSql
 
 __all__ = ["ServiceLayerConnector"]
 
@@ -82,6 +84,15 @@ class ServiceLayerConnector(Connector[B1Settings]):
                 streams=True,
                 reread=read.reread,
                 examine=examine,
+            ),
+            Action(
+                name="exec_sql",
+                effect=Effect.READ,
+                params=ExecSql,
+                zh="执行一条 SQL 查询（SQLQueries）",
+                en="run one SQL query (SQLQueries)",
+                run=read.exec_sql,
+                examine=lambda values: examine_call(values, DIALECTS["service_layer"], ()),
             ),
             Action(
                 name="find", effect=Effect.READ, params=params.Find, zh="查找一条记录", en="find a row", run=read.find

@@ -17,6 +17,7 @@ from runtime.connectors.b1_service_layer.paging import PageReader, Selection
 from runtime.connectors.b1_service_layer.sql_queries import Definitions
 from runtime.connectors.statements.dialects import DIALECTS
 from runtime.connectors.statements.joining import Joined, prepare
+from runtime.connectors.statements.params import ExecSql
 from runtime.errors import NotFound, RemoteFault, ValueRefused
 
 __all__ = ["Reading"]
@@ -109,6 +110,10 @@ class Reading:
         """
         options = {"$select": ",".join(params.select) or None}
         return await self._client.record(self._client.url(await self.path(params.entity, params.key), options))
+
+    async def exec_sql(self, params: ExecSql) -> list[dict[str, Any]]:
+        """All rows of one statement over the SQLQueries, named as B1 answers."""
+        return await self._definitions.rows(params)
 
     async def count(self, params: Count) -> int:
         """How many rows the filter finds; the answer is a bare number."""

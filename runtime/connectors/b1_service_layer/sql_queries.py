@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -20,12 +21,13 @@ from sqlglot import exp
 from runtime.connectors.b1_service_layer.client import ServiceLayer
 from runtime.connectors.b1_service_layer.odata import key_path, literal
 from runtime.connectors.base import Effect, WireRequest
-from runtime.connectors.statements.binding import values_for
-from runtime.connectors.statements.dialects import marker
+from runtime.connectors.statements.binding import require_parameters, values_for
+from runtime.connectors.statements.dialects import DIALECTS, marker
 from runtime.connectors.statements.joining import Key, Page, Part, identity, loosely
-from runtime.connectors.statements.parsing import render
-from runtime.connectors.statements.shaping import AFTER, UNTIL, in_key_order, narrowed
-from runtime.errors import BadMapping, NotFound, RemoteFault, RemoteRefused, ValueRefused
+from runtime.connectors.statements.params import ExecSql
+from runtime.connectors.statements.parsing import Statement, parse_statement, render
+from runtime.connectors.statements.shaping import AFTER, ROW_LIMIT, UNTIL, in_key_order, narrowed, too_many_rows
+from runtime.errors import BadMapping, IntegrationError, NotFound, RemoteFault, RemoteRefused, ValueRefused
 
 __all__ = ["CODE_PREFIX", "Definitions"]
 
@@ -62,6 +64,14 @@ _GRAMMAR = (
     "SQLQueries does not accept this statement: it knows plain SELECT only (no CASE, CAST, TO_VARCHAR, COALESCE, no "
     "subquery after FROM); for more use a connection of the kind b1.di_api or sql",
 )
+
+
+class _Single(NamedTuple):
+    """A statement that is carried out by itself."""
+
+    statement: Statement
+    #: Where it stands, for messages.
+    place: str
 
 
 class _Answer(NamedTuple):
@@ -109,7 +119,29 @@ class Definitions:
         given = values_for(header.statement, values) | {AFTER: key}
         return (await self._list(tree, header, given, size=2, skip=0)).rows
 
-    async def _all(self, tree: exp.Expr, part: Part, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def rows(self, params: ExecSql) -> list[dict[str, Any]]:
+        """All rows of one statement.
+
+        Its definition is removed afterwards: statements that somebody sends are without number.
+
+        :raises BadMapping: it does more than read, SQLQueries does not know its grammar, or it yields too many rows
+        """
+        place = f"{self._client.name} sql"
+        statement = parse_statement(params.sql, DIALECTS["service_layer"])
+        require_parameters([statement], params.parameters)
+        values = values_for(statement, params.parameters)
+        single = _Single(statement, place)
+        found: list[dict[str, Any]] = []
+        try:
+            async for row in self._all(statement.sent(), single, values):
+                found.append(row)
+                if len(found) > ROW_LIMIT:
+                    raise too_many_rows(place)
+        finally:
+            await self._forget(_code(_definition(statement.sent(), single, values)))
+        return found
+
+    async def _all(self, tree: exp.Expr, part: Part | _Single, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
         skip: int | None = 0
         while skip is not None:
             answer = await self._list(tree, part, values, size=_LINES_PAGE, skip=skip)
@@ -123,9 +155,11 @@ class Definitions:
                 )
             skip = answer.skip
 
-    async def _list(self, tree: exp.Expr, part: Part, values: Mapping[str, Any], *, size: int, skip: int) -> _Answer:
+    async def _list(
+        self, tree: exp.Expr, part: Part | _Single, values: Mapping[str, Any], *, size: int, skip: int
+    ) -> _Answer:
         text = _definition(tree, part, values)
-        code = CODE_PREFIX + hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        code = _code(text)
         options = {name: _parameter(name, value, part) for name, value in values.items()}
         url = self._client.url(f"{key_path('SQLQueries', code)}/List", options | {"$skip": skip or None})
         headers = {"Prefer": f"odata.maxpagesize={size}"}
@@ -162,14 +196,26 @@ class Definitions:
         self._known.add(code)
 
 
-def _definition(tree: exp.Expr, part: Part, values: Mapping[str, Any]) -> str:
+    async def _forget(self, code: str) -> None:
+        """Remove a definition; one that stays does no harm."""
+        self._known.discard(code)
+        request = WireRequest(method="DELETE", url=self._client.url(key_path("SQLQueries", code)))
+        with suppress(IntegrationError):
+            await self._client.write(request, Effect.UPDATE)
+
+
+def _code(text: str) -> str:
+    return CODE_PREFIX + hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _definition(tree: exp.Expr, part: Part | _Single, values: Mapping[str, Any]) -> str:
     text = render(tree, part.statement.dialect)
     for name in values:
         text = text.replace(marker(name), f":{name}")
     return text
 
 
-def _parameter(name: str, value: Any, part: Part) -> str:
+def _parameter(name: str, value: Any, part: Part | _Single) -> str:
     """A value in the query of ``List``: texts and dates in single quotes, inner quotes doubled."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal | date | datetime | time):
         raise ValueRefused(
