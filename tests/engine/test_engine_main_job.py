@@ -279,6 +279,18 @@ async def test_the_verdict_finds_its_document(bench) -> None:
     assert (delivery.document, delivery.outcome) == (7, "agreed")
 
 
+async def test_the_verdict_on_another_mappings_approval_names_no_document_of_ours(bench) -> None:
+    """Two companies number their documents alike: the number of one must not be looked up in the other."""
+    bench.world.add(7)
+    mapping = bench.mapping()
+    await bench.engine.run(mapping, "submit", MANUAL)
+    copy = mapping.model_copy(update={"id": "of-the-other-company"})
+    bench.world.drafts[7]["Instance"] = "an approval of the other company"
+    summary = await bench.engine.run(copy, "verdict", RunRequest(cause="event", event=finished("i1")))
+    assert summary.state == "succeeded"
+    assert "Status" not in bench.world.drafts[7]
+
+
 async def test_a_verdict_that_overtakes_its_write_back_finishes_it_first(bench) -> None:
     bench.world.add(7)
     mapping = bench.mapping()

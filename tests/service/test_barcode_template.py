@@ -59,15 +59,13 @@ def address(module_desk: Any) -> str:
     """A live runtime with the template's mapping, whose company the request chooses, and the dispatcher."""
     desk = module_desk
     gateway = {"kind": "b1.di_api"}
-    desk.import_connections(
-        di_demo=gateway, di_second=gateway | {"company": SECOND}, b1_second={"company": SECOND}
-    )
+    desk.import_connections(di_demo=gateway, di_second=gateway | {"company": SECOND}, b1_second={"company": SECOND})
+    roles = []
     for role, first, second in (("db", "di-demo", "di-second"), ("erp", demo.B1_CONNECTION, "b1-second")):
         choice = {**CHOICE, "among": {FIRST: first, SECOND: second}, "default": first}
-        desk.roles = [*getattr(desk, "roles", []), f"--connection={role}={json.dumps(choice)}"]
-    done = desk.command(
-        "templates", "new", "barcode-query", "--id", "scan", "--set", "address=scan", "--set", "company=演示", *desk.roles
-    )
+        roles.append(f"--connection={role}={json.dumps(choice)}")
+    named = ["--id", "scan", "--set", "address=scan", "--set", "company=演示"]
+    done = desk.command("templates", "new", "barcode-query", *named, *roles)
     assert done.returncode == 0, done.stderr
     desk.save(DISPATCH)
     checked = desk.command("check")
@@ -102,7 +100,7 @@ def test_the_gateway_answers_the_statements_of_the_guide(ask: Any) -> None:
         'Select "ItemCode", "ItemName", "CstGrpCode", "FrgnName", "BuyUnitMsr", "CardCode", '
         "TO_VARCHAR(TO_DATE(\"UpdateDate\"), 'YYYY-MM-DD') UpdateDate, "
         "TO_VARCHAR(TO_DATE(\"CreateDate\"), 'YYYY-MM-DD') CreateDate, "
-        "\"InvntryUom\", \"U_SFJY\", \"U_CX\", \"U_CC\" from OITM WHERE ifnull(\"U_SYN\", 'N') = 'N'"
+        '"InvntryUom", "U_SFJY", "U_CX", "U_CC" from OITM WHERE ifnull("U_SYN", \'N\') = \'N\''
     )
     got = ask("scan/query", {"sql": statement})
     assert (got["code"], got["message"], len(got["data"])) == (200, "OK", 14)
@@ -113,7 +111,7 @@ def test_the_gateway_answers_the_statements_of_the_guide(ask: Any) -> None:
 
 @pytest.mark.parametrize("flow", ["query", "print"])
 def test_the_request_names_the_company(ask: Any, flow: str) -> None:
-    statement = {"sql": "select \"CardCode\" from OCRD where \"CardCode\" = 'C9001'"}
+    statement = {"sql": 'select "CardCode" from OCRD where "CardCode" = \'C9001\''}
     assert ask(f"scan/{flow}", statement)["data"] == []
     assert ask(f"scan/{flow}", {**statement, "company": SECOND})["data"] == [{"CardCode": "C9001"}]
     unknown = ask(f"scan/{flow}", {**statement, "company": "SBOOTHER"})
@@ -140,9 +138,9 @@ def test_print_queries_leave_no_definitions_behind(ask: Any, sandbox: Any) -> No
         "delete from OITM",
         "update OITM set \"ItemName\" = 'x'",
         "drop table OITM",
-        "select \"ItemCode\" from OITM; delete from OITM",
-        "select \"ItemCode\" from OITM where \"ItemCode\" = '' or 1 = 1; update OITM set \"ItemName\" = ''--'",
-        'call TMDK(1)',
+        'select "ItemCode" from OITM; delete from OITM',
+        'select "ItemCode" from OITM where "ItemCode" = \'\' or 1 = 1; update OITM set "ItemName" = \'\'--\'',
+        "call TMDK(1)",
     ],
 )
 def test_what_is_refused_is_answered_and_changes_nothing(ask: Any, sandbox: Any, flow: str, sql: str) -> None:
@@ -175,7 +173,7 @@ def test_branches_loops_and_sub_flows(ask: Any, sandbox: Any) -> None:
     assert got == {"code": 200, "data": {"codes": known, "rounds": len(known) // 5 + 1}}
     after = ask("dispatch/call", {"method": "items", "after": known[-3]})
     assert after["data"] == {"codes": known[-2:], "rounds": 1}
-    assert ask("dispatch/call", {"method": "sql", "sql": "select \"ItemCode\" from OITM where \"ItemCode\" = 'P10001'"})[
+    assert ask("dispatch/call", {"method": "sql", "sql": 'select "ItemCode" from OITM where "ItemCode" = \'P10001\''})[
         "data"
     ] == [{"ItemCode": "P10001"}]
     refused = ask("dispatch/call", {"method": "sql", "sql": "select * from NOSUCHTABLE"})

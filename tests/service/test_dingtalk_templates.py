@@ -22,7 +22,7 @@ SECOND = "b1-second"
 GATEWAY = "di-demo"
 
 #: A form for every mapping but those of the two companies, which share one.
-FORMS = ("RECEIPT", "ISSUE", "TRANSFER", "DRAFT-SQL", "REQUEST-SQL", "ORDER", "OIR", "FILES")
+FORMS = ("RECEIPT", "ISSUE", "TRANSFER", "DRAFT-SQL", "REQUEST-SQL", "OIR-SQL", "ORDER", "OIR", "FILES")
 CONTROLS = [
     {"label": "单号"},
     {"label": "备注", "component": "TextareaField"},
@@ -53,6 +53,11 @@ HEADER_OF_REQUESTS = (
     'SELECT T0."DocEntry", T0."DocNum", T0."Comments", T0."U_UserID", T0."U_BMID" FROM OPRQ T0 '
     "WHERE IFNULL(T0.\"U_ISSYN\",'N') = 'N'"
 )
+HEADER_OF_REQUISITIONS = (
+    'SELECT T0."DocEntry", T0."DocNum", T0."U_Reason", T0."U_UserID", T0."U_BMID" FROM "@OIR" T0 '
+    "WHERE IFNULL(T0.\"U_ISSYN\",'N') = 'N' AND T0.\"DocEntry\" > 1"
+)
+LINES_OF_REQUISITIONS = 'SELECT T1."DocEntry", T1."LineId", T1."U_ItemCode", T1."U_Quantity" FROM "@OIR1" T1'
 LINES_OF_REQUESTS = 'SELECT T1."DocEntry", T1."LineNum", T1."ItemCode", T1."Quantity" FROM PRQ1 T1'
 
 #: Mapping → template, connections, settings, the header's field for 单号 and 备注, its table with item and quantity.
@@ -97,7 +102,14 @@ MAPPINGS: dict[str, tuple[str, dict[str, str], dict[str, str], tuple[str, ...] |
         DOCUMENT,
     ),
     "requisition": (
-        "dingtalk-document-odata", ERP | OA, {"process_code": "PROC-OIR", "object": "OIR"}, USER_OBJECT,
+        "dingtalk-document-odata", ERP | OA,
+        {"process_code": "PROC-OIR", "object": "OIR", "filter": "DocEntry eq 1"}, USER_OBJECT,
+    ),
+    "requisition-sql": (
+        "dingtalk-approval-sql", {"source": GATEWAY} | ERP | OA,
+        {"process_code": "PROC-OIR-SQL", "header_sql": HEADER_OF_REQUISITIONS, "lines_sql": LINES_OF_REQUISITIONS,
+         "object": "OIR", "result": "U_SUCCESS", "approver": "", "status": "", "date": ""},
+        ("DocNum", "U_Reason", "Lines", "U_ItemCode", "U_Quantity"),
     ),
     "quotation": ("dingtalk-special-prices", ERP | OA, {"process_code": demo.PRICE_PROCESS_CODE}, None),
     "buying": (
@@ -356,19 +368,21 @@ def test_a_draft_that_is_released_can_be_submitted_again(office: Office) -> None
 
 
 @pytest.mark.parametrize(
-    ("entity", "condition", "form", "count"),
+    ("entity", "entry", "form", "verdict", "result"),
     [
-        ("PurchaseRequests", "DocEntry eq 2", "PROC-REQUEST-SQL", 1),
-        ("OIR", "DocEntry le 2", "PROC-OIR", 2),
+        ("PurchaseRequests", 2, "PROC-REQUEST-SQL", "agree", "Y"),
+        ("OIR", 1, "PROC-OIR", "withdraw", "N"),
+        ("OIR", 2, "PROC-OIR-SQL", "refuse", "N"),
     ],
 )
-def test_documents_carry_the_result(office: Office, entity: str, condition: str, form: str, count: int) -> None:
-    rows = office.sent(entity, condition, form, count)
-    assert len(office.of_form(form)) == count
-    for row, (verdict, result) in zip(rows, (("agree", "Y"), ("withdraw", "N")), strict=False):
-        assert not row.get("U_SUCCESS")
-        office.decide(row["U_instanceID"], verdict)
-        office.until(entity, row["DocEntry"], U_SUCCESS=result)
+def test_documents_carry_the_result(
+    office: Office, entity: str, entry: int, form: str, verdict: str, result: str
+) -> None:
+    [row] = office.sent(entity, f"DocEntry eq {entry}", form, 1)
+    assert len(office.of_form(form)) == 1
+    assert not row.get("U_SUCCESS")
+    office.decide(row["U_instanceID"], verdict)
+    office.until(entity, entry, U_SUCCESS=result)
 
 
 def test_a_verdict_that_comes_again_has_no_second_effect(office: Office) -> None:
@@ -465,6 +479,7 @@ def test_no_document_was_sent_twice(office: Office) -> None:
     office.settled()
     # Nothing but the one draft that was released and submitted again has two approvals.
     assert {form: len(office.of_form(f"PROC-{form}")) for form in FORMS} == {
-        "RECEIPT": 2, "ISSUE": 2, "TRANSFER": 2, "DRAFT-SQL": 4, "REQUEST-SQL": 1, "ORDER": 2, "OIR": 2, "FILES": 2,
+        "RECEIPT": 2, "ISSUE": 2, "TRANSFER": 2, "DRAFT-SQL": 4, "REQUEST-SQL": 1, "OIR-SQL": 1, "ORDER": 2, "OIR": 1,
+        "FILES": 2,
     }  # fmt: skip
     assert len(office.of_form(demo.PROCESS_CODE)) == 7

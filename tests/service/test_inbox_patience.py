@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import update
 
 from runtime.connectors.base import Event, Outcome
+from runtime.mapping.document import parse_mapping
 from runtime.sandbox import demo
 from runtime.sandbox.dingtalk.crypto import Envelope
+from runtime.service.inbox import Router
 from runtime.store.inbox import InboxEvent, insert_event, list_events
 from runtime.store.tables import inbox
 
@@ -105,3 +107,55 @@ def test_what_a_dead_process_had_in_hand_is_taken_up_by_the_next(desk: Any, even
     desk.serve().address()
     [done] = eventually(lambda: events(desk, "done"), what="the event is carried out")
     assert done.note == "patient/verdict"
+
+
+class Live:
+    """Mappings in force, without a folder."""
+
+    def __init__(self, *mappings: dict[str, Any], broken: tuple[str, ...] = ()) -> None:
+        self.mappings = [parse_mapping(document) for document in mappings]
+        self.without_good_version = list(broken)
+
+    def flows(self, *, enabled: bool = True) -> list[Any]:
+        found = [mapping for mapping in self.mappings if mapping.enabled == enabled]
+        return [(mapping, name, flow) for mapping in found for name, flow in mapping.flows.items()]
+
+    def on_change(self, _told: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("owner", "changes", "takes", "waits_for"),
+    [
+        ("", {}, ["one", "two"], ""),
+        ("two", {}, ["two"], ""),
+        ("two", {"enabled": False}, [], "two"),
+        ("gone", {}, ["one", "two"], ""),
+        ("broken", {}, [], "broken"),
+    ],
+)
+def test_a_verdict_goes_to_the_mapping_that_sent_the_document(
+    owner: str, changes: dict[str, Any], takes: list[str], waits_for: str
+) -> None:
+    event = Event(key="e", type="approval.finished", form=demo.PROCESS_CODE, instance_id="i1", outcome=Outcome.AGREED)
+    router = Router(Live(verdict(id="one"), verdict(id="two", **changes), broken=("broken",)))
+    routes = router.flows_for(demo.DINGTALK_CONNECTION, event, owner=owner)
+    assert [route.mapping.id for route in routes] == takes
+    if not takes:
+        reason = router.reason_to_wait(demo.DINGTALK_CONNECTION, event, owner=owner)
+        assert reason is not None
+        assert reason.where == waits_for
+
+
+def test_a_mapping_that_fails_does_not_keep_an_event_from_another(desk: Any, eventually: Any) -> None:
+    fails = {"call": "erp.get", "with": {"entity": "Drafts", "key": 1}}
+    desk.save(verdict(fails, id="a-fails"))
+    desk.save(verdict(id="b-works"))
+    push(desk.serve().address(), "instance-1")
+    [waiting] = eventually(lambda: events(desk, "failed"), what="the event waits for the first one")
+    assert waiting.next_attempt_at is not None
+    listed = desk.command("runs", "list").stdout
+    assert "b-works/verdict" in listed
+    desk.save(verdict(id="a-fails"))
+    [done] = eventually(lambda: events(desk, "done"), what="both have carried it out")
+    assert done.note == "a-fails/verdict, b-works/verdict"

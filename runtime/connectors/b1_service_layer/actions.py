@@ -10,7 +10,19 @@ from runtime.connectors.b1_service_layer.odata import Key
 from runtime.connectors.base import ActionParams
 from runtime.connectors.statements.params import LineStatements, Parameters, different_names, source_table
 
-__all__ = ["ActionCall", "Attachment", "Count", "Create", "Decide", "Find", "Get", "Query", "SaveDraft", "Update", "Upsert"]
+__all__ = [
+    "ActionCall",
+    "Attachment",
+    "Count",
+    "Create",
+    "Decide",
+    "Find",
+    "Get",
+    "Query",
+    "SaveDraft",
+    "Update",
+    "Upsert",
+]
 
 #: An entity set, e.g. ``Drafts``; views live one level down (``sml.svc/Name``).
 EntityName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(/[A-Za-z_][\w.]*)?$")]

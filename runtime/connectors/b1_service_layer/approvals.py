@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
-from runtime.connectors.b1_service_layer.actions import Decide, Get, Query, SaveDraft
+from runtime.connectors.b1_service_layer.actions import Decide, Find, Query, SaveDraft
 from runtime.connectors.b1_service_layer.client import ServiceLayer
 from runtime.connectors.b1_service_layer.odata import key_path
 from runtime.connectors.b1_service_layer.reading import Reading
@@ -56,8 +56,9 @@ class Approvals:
     async def decide(self, params: Decide) -> dict[str, Any]:
         """Decide; nothing happens if the same decision stands already.
 
-        With ``all_stages`` the stages that follow are decided too. A request may need decisions at several stages, so a decision whose answer was lost is not sent again before a
-        look at the request shows that it still waits at the same stage.
+        With ``all_stages`` the stages that follow are decided too. A request may need decisions at several stages, so
+        a decision whose answer was lost is not sent again before a look at the request shows that it still waits at
+        the same stage.
 
         :returns: ``{"draft": 73918, "status": "ardApproved", "changed": True}``
         :raises NotFound: the draft has no approval request
@@ -144,8 +145,13 @@ class Approvals:
         raise NotFound("该草稿没有审批请求", "The draft has no approval request", where=where)
 
     async def _draft_closed(self, draft: int) -> bool:
-        row = await self._reading.get(Get(entity="Drafts", key=draft, select=("DocEntry", "DocumentStatus")))
-        return row.get("DocumentStatus") == "bost_Close"
+        """Drafts of stock transfers are a set of their own; both sets share their numbers."""
+        for entity in ("Drafts", "StockTransferDrafts"):
+            row = await self._reading.find(Find(entity=entity, key=draft, select=("DocEntry", "DocumentStatus")))
+            if row is not None:
+                return row.get("DocumentStatus") == "bost_Close"
+        where = f"{self._client.name} Drafts({draft})"
+        raise NotFound("没有这张草稿", "There is no such draft", where=where)
 
     def _decision(self, params: Decide, pending: _Pending, password: SecretStr) -> WireRequest:
         decision = {"Status": _status(params)}

@@ -141,7 +141,9 @@ class Definitions:
             await self._forget(_code(_definition(statement.sent(), single, values)))
         return found
 
-    async def _all(self, tree: exp.Expr, part: Part | _Single, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _all(
+        self, tree: exp.Expr, part: Part | _Single, values: Mapping[str, Any]
+    ) -> AsyncIterator[dict[str, Any]]:
         skip: int | None = 0
         while skip is not None:
             answer = await self._list(tree, part, values, size=_LINES_PAGE, skip=skip)
@@ -194,7 +196,6 @@ class Definitions:
                 if error.code != _EXISTS:
                     raise
         self._known.add(code)
-
 
     async def _forget(self, code: str) -> None:
         """Remove a definition; one that stays does no harm."""

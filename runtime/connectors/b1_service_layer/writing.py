@@ -62,7 +62,7 @@ class Writing:
             return await self.prepare_update(Update(entity=params.entity, key=params.key, values=params.values))
         key = params.key
         if not isinstance(key, dict):
-            key = {name: key for name in (await self._reading.key_names(params.entity))[:1]}
+            key = dict.fromkeys((await self._reading.key_names(params.entity))[:1], key)
         return WireRequest(
             method="POST", url=self._client.url(params.entity), body={**key, **params.create, **params.values}
         )

@@ -172,10 +172,18 @@ def stub() -> Stub:
     """Three users and no drafts, until a test says otherwise."""
     users = [{"InternalKey": number, "UserCode": f"user{number}"} for number in (1, 2, 3)]
     return Stub(
-        sets={"Users": users, "Drafts": [], "Items": [], "ApprovalRequests": [], "SpecialPrices": []},
+        sets={
+            "Users": users,
+            "Drafts": [],
+            "StockTransferDrafts": [],
+            "Items": [],
+            "ApprovalRequests": [],
+            "SpecialPrices": [],
+        },
         keys={
             "Users": ("InternalKey",),
             "Drafts": ("DocEntry",),
+            "StockTransferDrafts": ("DocEntry",),
             "Items": ("ItemCode",),
             "ApprovalRequests": ("Code",),
             "SpecialPrices": ("ItemCode", "CardCode"),

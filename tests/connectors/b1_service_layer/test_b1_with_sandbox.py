@@ -188,3 +188,53 @@ async def test_field_picker(erp: ServiceLayerConnector) -> None:
     assert spec.custom
     assert mark.label
     assert spec.label
+
+
+async def test_all_stages_of_an_approval_are_decided_or_just_the_current_one(
+    erp: ServiceLayerConnector, call: Any
+) -> None:
+    drafts = await call(erp, "query", entity="Drafts", filter="DocObjectCode eq '59' or DocObjectCode eq '60'")
+    [one, other, refused, *_] = [draft["DocEntry"] for draft in drafts]
+
+    async def status(draft: int) -> Any:
+        [request] = await call(erp, "query", entity="ApprovalRequests", filter=f"DraftEntry eq {draft}")
+        return request["Status"], request["CurrentStage"]
+
+    first = await status(one)
+    await call(erp, "decide", draft=one, approved=True)
+    assert (await status(one))[0] == "arsPending"
+    assert (await status(one))[1] != first[1]
+    for _ in range(2):  # the second time there is nothing left to decide
+        done = await call(erp, "decide", draft=other, approved=True, all_stages=True)
+        assert (await status(other))[0] == "arsApproved"
+    assert done == {"draft": other, "status": "ardApproved", "changed": False}
+    await call(erp, "decide", draft=refused, approved=False, all_stages=True)
+    assert (await status(refused))[0] == "arsNotApproved"
+
+
+async def test_a_transfer_that_was_approved_and_added_needs_no_decision(erp: ServiceLayerConnector, call: Any) -> None:
+    [draft, *_] = await call(erp, "query", entity="StockTransferDrafts", filter="DocObjectCode eq '67'")
+    await call(erp, "decide", draft=draft["DocEntry"], approved=True)
+    await call(erp, "save_draft", draft=draft["DocEntry"])
+    assert (await call(erp, "decide", draft=draft["DocEntry"], approved=True))["changed"] is False
+
+
+async def test_a_row_is_changed_or_made(erp: ServiceLayerConnector, call: Any) -> None:
+    key = {"CardCode": "C2003", "ItemCode": "F30001"}
+    given = {"entity": "SpecialPrices", "key": key, "create": {"PriceListNum": 1, "Valid": "tYES"}}
+    prepare = erp.actions["upsert"].prepare
+    assert prepare is not None
+
+    def params(price: int) -> Any:
+        return erp.actions["upsert"].params.model_validate({**given, "values": {"Price": price}})
+
+    assert (await prepare(params(700))).method == "POST"
+    assert await call(erp, "upsert", **given, values={"Price": 700}) == {"created": True}
+    assert (await prepare(params(690))).method == "PATCH"
+    assert await call(erp, "upsert", **given, values={"Price": 690}) == {"created": False}
+    row = await call(erp, "get", entity="SpecialPrices", key=key)
+    assert (row["Price"], row["PriceListNum"]) == (690, 1)
+    assert await call(erp, "upsert", entity="Items", key="NEW-1", values={"ItemName": "新物料"}) == {"created": True}
+    assert (await call(erp, "get", entity="Items", key="NEW-1"))["ItemName"] == "新物料"
+    with pytest.raises(RemoteRefused):
+        await call(erp, "upsert", entity="Items", key="NEW-2", values={"NoSuchField": 1})

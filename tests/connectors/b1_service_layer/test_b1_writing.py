@@ -11,7 +11,7 @@ from aiohttp import web
 
 from runtime import jsontext
 from runtime.connectors.base import Finding, Intent
-from runtime.errors import Conflict, NotFound, OutcomeUnknown, RemoteRefused
+from runtime.errors import Conflict, NotFound, OutcomeUnknown, RemoteRefused, TimedOut
 
 INTENT = Intent(started_at=datetime(2026, 11, 3, tzinfo=UTC), document_key="5")
 
@@ -151,3 +151,42 @@ async def test_entity_names_cannot_smuggle_a_path(connect: Any, entity: str) -> 
 async def test_a_misspelt_parameter_is_an_error(connect: Any) -> None:
     with pytest.raises(ValueError, match="page_sise"):
         (await connect()).actions["query"].params(entity="Drafts", page_sise=5)
+
+
+@pytest.mark.parametrize("made", [True, False])
+async def test_an_upsert_without_an_answer_is_left_for_the_next_look(
+    stub: Any, connect: Any, call: Any, made: bool
+) -> None:
+    posts = 0
+
+    async def lost(request: web.Request) -> web.Response | None:
+        nonlocal posts
+        if request.method != "POST" or not request.path.endswith("/Items"):
+            return None
+        posts += 1
+        if made:
+            stub.sets["Items"].append(await request.json())
+        return stub.refuse(500, -1, "oops")
+
+    connection = await connect()
+    stub.before = lost
+    with pytest.raises(TimedOut):
+        await call(connection, "upsert", entity="Items", key="N1", values={"ItemName": "x"})
+    assert posts == 1
+    stub.before = None
+    again = await call(connection, "upsert", entity="Items", key="N1", values={"ItemName": "y"})
+    assert again == {"created": not made}
+    assert [row["ItemName"] for row in stub.sets["Items"] if row["ItemCode"] == "N1"] == ["y"]
+
+
+async def test_an_upsert_that_comes_second_is_left_for_the_next_look(stub: Any, connect: Any, call: Any) -> None:
+    async def quicker(request: web.Request) -> web.Response | None:
+        if request.method != "POST" or not request.path.endswith("/Items"):
+            return None
+        stub.sets["Items"].append({"ItemCode": "N1", "ItemName": "of somebody else"})
+        return stub.refuse(400, -2035, "This entry already exists")
+
+    connection = await connect()
+    stub.before = quicker
+    with pytest.raises(TimedOut):
+        await call(connection, "upsert", entity="Items", key="N1", values={"ItemName": "x"})
