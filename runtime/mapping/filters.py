@@ -150,6 +150,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "sum": _sum,
     **{
         name: _same_as_transform(name)
-        for name in ("lookup", "lower", "number", "split", "text", "trim", "truncate", "upper", "yes_no")
+        for name in ("lookup", "lower", "number", "required", "split", "text", "trim", "truncate", "upper", "yes_no")
     },
 }

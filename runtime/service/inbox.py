@@ -367,4 +367,7 @@ def _failure(summary: RunSummary) -> IntegrationError | None:
         return RetryLater("运行被中断，稍后继续", "The run was interrupted; it goes on later")
     if summary.unknown:
         return OutcomeUnknown("结果未知，需要人工核实", "The outcome is unknown; a person has to look")
-    return IntegrationError("部分单据失败，详见运行记录", "Documents failed; see the run", where=summary.run_id)
+    # One that passes by itself is tried again: what is done already is taken from the ledger.
+    return summary.problem or IntegrationError(
+        "部分单据失败，详见运行记录", "Documents failed; see the run", where=summary.run_id
+    )

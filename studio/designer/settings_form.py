@@ -36,7 +36,8 @@ def setting_input(declaration: SettingDeclaration, value: Any, key: str, dialect
         return st.selectbox(label, options, index=index, help=note, placeholder=t("designer.choose"), key=key)
     typed = value_input(label, value, key, note, kind=declaration.type)
     show_problems(statement_faults(declaration, typed, dialect), declaration.label if chinese else declaration.label_en)
-    return typed
+    # Cleared on purpose: it must not come back as the default.
+    return "" if typed is None and declaration.optional else typed
 
 
 def statement_faults(declaration: SettingDeclaration, value: Any, dialect: str) -> list[Problem]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import jsonschema
 import pytest
 
 from runtime.errors import BadMapping
@@ -14,6 +16,7 @@ from runtime.mapping.check import ActionShape, check_mapping
 from runtime.mapping.document import dump_mapping, parse_mapping
 from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import CallStep, EachStep, IfStep, Mapping
+from runtime.mapping.schema import mapping_schema
 from runtime.mapping.templates import Template, gallery, instantiate, load_template
 
 CONNECTIONS = {"erp": "b1-demo", "oa": "dingtalk-demo"}
@@ -75,6 +78,13 @@ def test_every_setting_is_used() -> None:
         assert "settings['status_' ~ " in body or "status_agreed" not in str(template.settings)
         unused = [item.name for item in template.settings if f"settings.{item.name}" not in body]
         assert set(unused) <= {"status_agreed", "status_refused", "status_withdrawn"}, template.id
+
+
+@pytest.mark.parametrize("name", [*APPROVALS, "dingtalk-special-prices"])
+def test_what_is_made_fits_the_schema_and_has_no_errors(name: str) -> None:
+    mapping = made(name)
+    jsonschema.Draft202012Validator(mapping_schema()).validate(json.loads(dump_mapping(mapping)))
+    assert [problem for problem in check_mapping(mapping) if problem.level == "error"] == []
 
 
 def submitted_by(mapping: Mapping) -> dict[str, Any]:

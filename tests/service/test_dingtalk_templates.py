@@ -39,9 +39,7 @@ BUYING = [
     {
         "label": "价格明细",
         "component": "TableField",
-        "children": [
-            {"label": name} for name in ("供应商编号", "物料编号", "采购单价", "货币", "开始日期", "结束日期")
-        ],
+        "children": [{"label": name} for name in ("供应商编号", "物料编号", "采购单价", "货币")],
     },
 ]
 
@@ -114,7 +112,8 @@ MAPPINGS: dict[str, tuple[str, dict[str, str], dict[str, str], tuple[str, ...] |
     "quotation": ("dingtalk-special-prices", ERP | OA, {"process_code": demo.PRICE_PROCESS_CODE}, None),
     "buying": (
         "dingtalk-special-prices", ERP | OA,
-        {"process_code": "PROC-BUYING", "card": "供应商编号", "price": "采购单价"}, None,
+        {"process_code": "PROC-BUYING", "card": "供应商编号", "price": "采购单价", "date_from": "", "date_to": ""},
+        None,
     ),
     "withdrawal": ("dingtalk-withdraw", ERP | OA, {"object": "PurchaseOrders"}, None),
 }  # fmt: skip
@@ -214,6 +213,8 @@ class Office:
         self.sandbox = sandbox
         self.eventually = eventually
         self.desk = desk
+        #: Approvals whose end a person has to look at.
+        self.expected: set[str] = set()
 
     def row(self, entity: str, key: Any, company: str = demo.B1_COMPANY) -> dict[str, Any]:
         return dict(self.sandbox.b1(f"/{entity}({key})", company=company))
@@ -266,7 +267,8 @@ class Office:
             return [] if waiting or not done.issuperset(instances) else list(events)
 
         events = self.eventually(look, what="the inbox is worked off")
-        assert [(event.event.instance_id, event.error) for event in events if event.state == "failed"] == []
+        failed = {event.event.instance_id: event.error for event in events if event.state == "failed"}
+        assert failed.keys() == self.expected, failed
 
     def start(self, form: str, values: dict[str, Any]) -> str:
         """An approval that a person starts in DingTalk; its id."""
@@ -368,16 +370,15 @@ def test_a_draft_that_is_released_can_be_submitted_again(office: Office) -> None
 
 
 @pytest.mark.parametrize(
-    ("entity", "entry", "form", "verdict", "result"),
+    "case",
     [
         ("PurchaseRequests", 2, "PROC-REQUEST-SQL", "agree", "Y"),
         ("OIR", 1, "PROC-OIR", "withdraw", "N"),
         ("OIR", 2, "PROC-OIR-SQL", "refuse", "N"),
     ],
 )
-def test_documents_carry_the_result(
-    office: Office, entity: str, entry: int, form: str, verdict: str, result: str
-) -> None:
+def test_documents_carry_the_result(office: Office, case: tuple[str, int, str, str, str]) -> None:
+    entity, entry, form, verdict, result = case
     [row] = office.sent(entity, f"DocEntry eq {entry}", form, 1)
     assert len(office.of_form(form)) == 1
     assert not row.get("U_SUCCESS")
@@ -418,13 +419,14 @@ def test_a_quotation_becomes_special_prices(office: Office) -> None:
         {"物料编号": "F30001", "单价": "661.5", **old},
         {"物料编号": "F30001", "单价": "640", **new},
         {"物料编号": "S20001", "单价": "199", **new},
-        {"物料编号": "S20001", "单价": "198", "开始日期": "2028-07-01"},
-        {"物料编号": "S20002", "单价": "88"},
+        {"物料编号": "S20001", "单价": "198", "开始日期": "2028-07-01", "结束日期": ""},
     ]
-    refused = office.start(demo.PRICE_PROCESS_CODE, {"客户编号": "C2001", "价格明细": [rows[2] | {"单价": "1"}]})
+    refused = office.start(
+        demo.PRICE_PROCESS_CODE, {"客户编号": "C2001", "货币": "", "价格明细": [rows[2] | {"单价": "1"}]}
+    )
     office.decide(refused, "refuse")
     for _ in range(2):  # the same prices, agreed a second time, change nothing
-        instance = office.start(demo.PRICE_PROCESS_CODE, {"客户编号": "C2001", "价格明细": rows})
+        instance = office.start(demo.PRICE_PROCESS_CODE, {"客户编号": "C2001", "货币": "", "价格明细": rows})
         office.decide(instance, "agree")
         office.settled(refused, instance)
     updated = office.row("SpecialPrices", key)
@@ -437,22 +439,36 @@ def test_a_quotation_becomes_special_prices(office: Office) -> None:
         ("2028-01-01", "2028-06-30", 199, "RMB"),
         ("2028-07-01", "", 198, "RMB"),
     ]
-    plain = office.row("SpecialPrices", "ItemCode='S20002',CardCode='C2001'")
-    assert (plain["Price"], plain.get("SpecialPriceDataAreas") or []) == (88, [])
+
+
+def test_a_price_without_its_period_is_an_error_and_not_a_price_for_ever(office: Office) -> None:
+    row = {"物料编号": "S20002", "单价": "88", "开始日期": "", "结束日期": ""}
+    instance = office.start(demo.PRICE_PROCESS_CODE, {"客户编号": "C2002", "货币": "USD", "价格明细": [row]})
+    office.decide(instance, "agree")
+
+    def failed() -> list[Any]:
+        events = office.desk.read(lambda state: list_events(state, states=("failed",)))
+        return [event for event in events if event.event.instance_id == instance]
+
+    [event] = office.eventually(failed, what="the event waits for a person")
+    assert event.next_attempt_at is None
+    assert office.rows("SpecialPrices", "CardCode eq 'C2002' and ItemCode eq 'S20002'") == []
+    assert "必填" in str(event.error)
+    office.expected.add(instance)
 
 
 def test_a_purchase_price_names_its_supplier_in_each_row(office: Office) -> None:
-    period = {"开始日期": "2028-01-01", "结束日期": "2028-12-31"}
     rows = [
-        {"供应商编号": "V1001", "物料编号": "R10001", "采购单价": "8.15", "货币": "", **period},
-        {"供应商编号": "V1002", "物料编号": "R10003", "采购单价": "11.2", "货币": "USD", **period},
+        {"供应商编号": "V1001", "物料编号": "R10001", "采购单价": "8.15", "货币": ""},
+        {"供应商编号": "V1002", "物料编号": "R10003", "采购单价": "11.2", "货币": "USD"},
     ]
     instance = office.start("PROC-BUYING", {"价格明细": rows})
     office.decide(instance, "agree")
     office.settled(instance)
-    found = office.rows("SpecialPrices", "CardCode eq 'V1002' and ItemCode eq 'R10003'")
-    assert [area(one) for one in found[0]["SpecialPriceDataAreas"]] == [("2028-01-01", "2028-12-31", 11.2, "USD")]
-    assert office.rows("SpecialPrices", "CardCode eq 'V1001'")[0]["Price"] == 8.15
+    for key, price in (("R10001',CardCode='V1001", (8.15, "RMB")), ("R10003',CardCode='V1002", (11.2, "USD"))):
+        found = office.row("SpecialPrices", f"ItemCode='{key}'")
+        assert (found["Price"], found["Currency"]) == price
+        assert not found.get("SpecialPriceDataAreas")
 
 
 def test_files_and_people_of_b1_reach_dingtalk(office: Office) -> None:
