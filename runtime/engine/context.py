@@ -205,7 +205,7 @@ class Run:
         self.request = request
         self.performer = performer
         #: Role → name of the connection that plays it, from the first step to the last.
-        asked = request.cause in ("manual", "http")
+        asked = request.cause in ("manual", "http") or request.request is not None
         self.connections = choose_connections(
             mapping,
             flow,

@@ -45,7 +45,7 @@ class RunRequest:
     event: Event | None = None
     #: Name of the connection that reported the event; empty = the one of the flow's own trigger.
     connection: str = ""
-    #: The variable ``request`` of an HTTP flow: ``method path query headers body``. It is never stored.
+    #: The variable ``request`` of an HTTP flow: ``method path query headers body``. It is not stored with the run.
     request: Mapping[str, Any] | None = None
     #: Take up at most so many documents.
     limit: int | None = None

@@ -77,6 +77,9 @@ def _check_trigger(mapping: Mapping, trigger: Trigger, where: str) -> Iterator[P
             steps.role(trigger.http.event.connection, f"{where}.http.event.connection")
             values = trigger.http.event.model_dump(exclude={"connection", "type"})
             steps.value(values, frozenset(("settings", "request")), f"{where}.http.event")
+        if trigger.http.on_stored is not None:
+            values = trigger.http.on_stored.model_dump()
+            steps.value(values, frozenset(("settings", "request")), f"{where}.http.on_stored")
     yield from steps.problems
 
 

@@ -259,7 +259,8 @@ class EventTrigger(_Part):
 class HttpEvent(_Part):
     """What a call to an HTTP flow reports: the end of an approval, from a system that sends no callbacks of its own.
 
-    Values are constants or expressions over ``request`` and ``settings``.
+    Such a call is stored before anything else, as a callback is, and carried out until it succeeds. Values are
+    constants or expressions over ``request`` and ``settings``.
     """
 
     #: Where the approval lives.
@@ -269,6 +270,8 @@ class HttpEvent(_Part):
     #: Yields ``agreed``, ``refused``, ``withdrawn``, or nothing.
     outcome: str | None = None
     approver: str | None = None
+    #: Seconds, 0 to 300: how long the caller waits for the flow's answer. After that, ``on_stored`` is answered.
+    wait: str | int = 20
 
 
 class HttpTrigger(_Part):
@@ -277,11 +280,15 @@ class HttpTrigger(_Part):
     methods: tuple[Literal["GET", "POST", "PUT", "PATCH", "DELETE"], ...] = ("POST",)
     #: Expression over ``request``; equal keys get the stored answer.
     key: str | None = None
-    #: What is answered when the flow fails; it may use ``error`` (``message``, ``code``, ``remote``, ``where``),
-    #: ``request`` and ``settings``. None = the product's own error object.
+    #: What is answered when the flow fails; it may use ``error`` (``message``, ``code``, ``remote``, ``where``,
+    #: ``repeats`` = the runtime tries again by itself), ``request`` and ``settings``. None = the product's own error
+    #: object.
     on_error: Response | None = None
     #: The flow then has the variable ``event``, and the write-back of the approval's document is finished first.
     event: HttpEvent | None = None
+    #: With ``event``: what is answered when the report is safely stored and not carried out yet; it may use ``request``
+    #: and ``settings``. None = the status 202 with an object of the product's own.
+    on_stored: Response | None = None
 
 
 class Manual(_Part):

@@ -11,13 +11,13 @@ from typing import Any
 import structlog
 
 from runtime.engine.engine import Engine, RunRequest, RunSummary
-from runtime.errors import IntegrationError
+from runtime.errors import IntegrationError, OutcomeUnknown, RetryLater
 from runtime.mapping.models import Mapping
 from runtime.service.live import LiveMappings
 from runtime.service.metrics import Metrics
 from runtime.service.trouble import Troubles
 
-__all__ = ["Dispatcher"]
+__all__ = ["Dispatcher", "failure_of"]
 
 log = structlog.get_logger(__name__)
 
@@ -148,3 +148,19 @@ def _report(labels: dict[str, str], request: RunRequest, summary: RunSummary) ->
         # The inbox says what became of the event.
         write = log.debug
     write("run finished", **labels, cause=request.cause, run=summary.run_id, state=summary.state, **counts)
+
+
+def failure_of(summary: RunSummary) -> IntegrationError | None:
+    """What kept the run from carrying everything out, or None."""
+    if summary.state == "succeeded":
+        return None
+    if summary.error is not None:
+        return summary.error
+    if summary.state == "stopped":
+        return RetryLater("运行被中断，稍后继续", "The run was interrupted; it goes on later")
+    if summary.unknown:
+        return OutcomeUnknown("结果未知，需要人工核实", "The outcome is unknown; a person has to look")
+    # One that passes by itself is tried again: what is done already is taken from the ledger.
+    return summary.problem or IntegrationError(
+        "部分单据失败，详见运行记录", "Documents failed; see the run", where=summary.run_id
+    )

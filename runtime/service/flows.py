@@ -11,17 +11,17 @@ from starlette.responses import Response
 
 from runtime import jsontext
 from runtime.engine.context import choice_scope
-from runtime.engine.request import RunRequest, RunSummary
-from runtime.engine.steps import answer_of, error_variable
+from runtime.engine.request import RunRequest
 from runtime.errors import BadMapping, FixData, IntegrationError, MappingFailed, RequestRejected, RetryLater
 from runtime.mapping.choosing import chosen_here
-from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import Flow, Mapping
+from runtime.service.answering import answer_of_failure, answer_of_run, described
 from runtime.service.body import read_body
 from runtime.service.dispatcher import Dispatcher
-from runtime.service.idempotency import Idempotency, Outcome, request_key
+from runtime.service.idempotency import Idempotency, Outcome, request_key, unnamed_key
 from runtime.service.live import LiveMappings
 from runtime.service.metrics import Metrics
+from runtime.service.reports import Reports
 from runtime.service.requests import reported_event
 from runtime.store.answers import StoredAnswer
 from runtime.store.appcodes import AppCodes
@@ -46,16 +46,19 @@ class HttpFlows:
 
     def __init__(
         self,
+        *,
         live: LiveMappings,
         dispatcher: Dispatcher,
         codes: AppCodes,
         idempotency: Idempotency,
+        reports: Reports,
         metrics: Metrics,
     ) -> None:
         self._live = live
         self._dispatcher = dispatcher
         self._codes = codes
         self._idempotency = idempotency
+        self._reports = reports
         self._metrics = metrics
         self._flows: dict[str, tuple[Mapping, str]] = {}
         #: Addresses that two flows claim: the first one (by mapping id) has it.
@@ -126,23 +129,22 @@ class HttpFlows:
         except RequestRejected:
             raise
         except IntegrationError as error:
-            return _respond(_refusal(mapping, name, asked, error))
+            return _respond(answer_of_failure(mapping, name, asked, error))
 
     async def _carry_out(self, mapping: Mapping, name: str, asked: dict[str, Any]) -> Response:
         given = asked["body"] if isinstance(asked["body"], dict) else {}
         connections = chosen_here(mapping, name, choice_scope(mapping, input=given, request=asked))
         key = request_key(mapping, name, asked, connections=connections)
         event = reported_event(mapping, name, asked)
+        if event is not None:
+            key = key or unnamed_key(mapping, name, asked, prefix=event.key)
+            answer, known = await self._reports.answer(mapping, name, asked, event, key)
+            return _respond(answer, replayed=known)
 
         async def carry_out() -> Outcome:
             place = key.place if key is not None else ""
-            summary = await self._dispatcher.run(
-                mapping,
-                name,
-                RunRequest(cause="http", request=asked, input=given, event=event, document_key=place),
-            )
-            trigger = mapping.flows[name].trigger.http
-            return _outcome(summary, on_error=trigger is not None and trigger.on_error is not None)
+            request = RunRequest(cause="http", request=asked, input=given, document_key=place)
+            return answer_of_run(mapping, name, await self._dispatcher.run(mapping, name, request))
 
         if key is None:
             return _respond((await carry_out()).answer)
@@ -169,48 +171,6 @@ async def _json_body(request: Request) -> Any:
         ) from None
 
 
-def _outcome(summary: RunSummary, *, on_error: bool) -> Outcome:
-    """What to answer. Only the answer of a flow that came to its end stands for good: after a fault the same request
-    is carried out again, from where it broke off.
-
-    :param on_error: whether the trigger says how a failure is answered
-    :raises IntegrationError: the flow gave no answer, and it failed; with ``on_error`` also where only a document did
-    """
-    ok = summary.state == "succeeded"
-    response = summary.response
-    if response is not None:
-        answer = StoredAnswer(status=int(response.status), headers=dict(response.headers), body=response.body)
-    elif summary.error is not None:
-        raise summary.error
-    elif summary.problem is not None and on_error:
-        raise summary.problem
-    else:
-        counts = {name: getattr(summary, name) for name in ("total", "done", "failed", "skipped", "unknown")}
-        body: dict[str, Any] = {"run": summary.run_id, "state": summary.state, **counts}
-        if summary.problem is not None:
-            body["error"] = _described(summary.problem)
-        answer = StoredAnswer(status=200 if ok else 500, headers={}, body=body)
-    return Outcome(answer=answer, final=ok)
-
-
-def _refusal(mapping: Mapping, name: str, asked: dict[str, Any], error: IntegrationError) -> StoredAnswer:
-    """What a flow that failed answers: as its trigger says, else in the product's own form.
-
-    :raises IntegrationError: the trigger says nothing, or what it says cannot be worked out
-    """
-    trigger = mapping.flows[name].trigger.http
-    if trigger is None or trigger.on_error is None:
-        raise error
-    where = f"{mapping.id}/{name} trigger.http.on_error"
-    scope = {"settings": mapping.settings, "request": asked, "error": error_variable(error)}
-    wanted = trigger.on_error
-    status, body, headers = (
-        compile_value(part, where=where)(scope) for part in (wanted.status, wanted.body, wanted.headers)
-    )
-    response = answer_of(status, body, headers, where)
-    return StoredAnswer(status=int(response.status), headers=dict(response.headers), body=response.body)
-
-
 def _respond(answer: StoredAnswer, *, replayed: bool = False) -> Response:
     """The answer.
 
@@ -228,20 +188,7 @@ def _respond(answer: StoredAnswer, *, replayed: bool = False) -> Response:
 
 def _error(error: IntegrationError, status: int) -> Response:
     # A body that was not read to its end must not be taken for the next request.
-    return _json(
-        {"error": _described(error)}, status, {"Connection": "close"} if status in (401, 405, 408, 413) else {}
-    )
-
-
-def _described(error: IntegrationError) -> dict[str, str]:
-    return {
-        "type": type(error).__name__,
-        "message": error.sentence("zh-CN"),
-        "message_en": error.sentence("en"),
-        "where": error.where,
-        "code": error.code,
-        "remote": error.remote,
-    }
+    return _json({"error": described(error)}, status, {"Connection": "close"} if status in (401, 405, 408, 413) else {})
 
 
 def _status_of(error: IntegrationError) -> int:

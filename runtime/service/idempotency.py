@@ -17,7 +17,7 @@ from runtime.store.answers import StoredAnswer, claim_answer, store_answer
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
 
-__all__ = ["Idempotency", "Outcome", "RequestKey", "request_key"]
+__all__ = ["Idempotency", "Outcome", "RequestKey", "request_key", "unnamed_key"]
 
 _HEADER = "idempotency-key"
 _LONGEST_KEY = 200
@@ -92,9 +92,13 @@ def request_key(
     key = "@".join((key, *connections))
     if len(key) > _LONGEST_KEY or not key.isprintable():
         key = hashlib.sha256(key.encode()).hexdigest()
-    content = jsontext.dumps([request["method"], request["query"], request["body"]])
-    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    return RequestKey(mapping=mapping.id, flow=flow, key=key, digest=digest)
+    return RequestKey(mapping=mapping.id, flow=flow, key=key, digest=_digest(request))
+
+
+def unnamed_key(mapping: Mapping, flow: str, request: dict[str, Any], *, prefix: str) -> RequestKey:
+    """The key of a request that brings none: it is the same as another one only if its content is."""
+    digest = _digest(request)
+    return RequestKey(mapping=mapping.id, flow=flow, key=f"{prefix} {digest}", digest=digest)
 
 
 class Idempotency:
@@ -133,17 +137,27 @@ class Idempotency:
             if not future.done():
                 future.cancel()
 
-    async def _carry_out(
-        self, key: RequestKey, carry_out: Callable[[], Awaitable[Outcome]]
-    ) -> tuple[StoredAnswer, bool]:
+    async def known(self, key: RequestKey) -> StoredAnswer | None:
+        """The answer that this request was given before; None = it has none yet. It takes its key.
+
+        :raises RequestRejected: the key belongs to another request (422)
+        :raises RetryLater: the state database cannot be used
+        """
         of = {"mapping": key.mapping, "flow": key.flow, "key": key.key}
         not_before = utc_now() - self._keep
         claim = await self._database.awrite(
             lambda connection: claim_answer(connection, **of, digest=key.digest, not_before=not_before)
         )
         _check(key, claim.digest)
-        if claim.answer is not None:
-            return claim.answer, True
+        return claim.answer
+
+    async def _carry_out(
+        self, key: RequestKey, carry_out: Callable[[], Awaitable[Outcome]]
+    ) -> tuple[StoredAnswer, bool]:
+        answer = await self.known(key)
+        if answer is not None:
+            return answer, True
+        of = {"mapping": key.mapping, "flow": key.flow, "key": key.key}
         outcome = await carry_out()
         if outcome.final:
             await self._database.awrite(lambda connection: store_answer(connection, **of, answer=outcome.answer))
@@ -159,6 +173,11 @@ class Idempotency:
                 status=409,
             )
         return running.result()
+
+
+def _digest(request: dict[str, Any]) -> str:
+    content = jsontext.dumps([request["method"], request["query"], request["body"]])
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def _check(key: RequestKey, digest: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -13,17 +13,18 @@ import structlog
 from sqlalchemy import Connection, func, select, update
 
 from runtime.connectors.base import Event
-from runtime.engine.request import RunRequest, RunSummary
-from runtime.errors import FixSetup, IntegrationError, OutcomeUnknown, RetryLater
-from runtime.mapping.choosing import fixed_connection
+from runtime.engine.request import RunRequest
+from runtime.errors import FixSetup, IntegrationError, RetryLater
+from runtime.mapping.choosing import fixed_connection, names_of
 from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import Mapping
-from runtime.service.dispatcher import Dispatcher
+from runtime.service.dispatcher import Dispatcher, failure_of
 from runtime.service.live import LiveMappings
 from runtime.service.metrics import Metrics
+from runtime.service.reports import Carried, Reports
 from runtime.service.trouble import Troubles, system_down
 from runtime.store.database import Database
-from runtime.store.inbox import InboxEvent, claim_events, event_done, event_failed, ledger_key
+from runtime.store.inbox import REPORTED, InboxEvent, claim_events, event_done, event_failed, ledger_key
 from runtime.store.instances import find_instance
 from runtime.store.tables import inbox
 
@@ -128,6 +129,11 @@ class Router:
         for mapping, name, flow in self._live.flows(enabled=enabled):
             trigger = flow.trigger.event
             if trigger is None:
+                # What an HTTP flow was called with comes back to it, whichever connection it is about.
+                routes += [
+                    Route(mapping=mapping, flow=name, connection=found, type=f"{REPORTED}{name}", form=mapping.id)
+                    for found in names_of(mapping, flow.trigger.event_role)
+                ]
                 continue
             where = f"{mapping.id}/{name}"
             try:
@@ -160,11 +166,19 @@ class InboxWorkers:
     """Takes events out of the inbox and carries their flows out."""
 
     def __init__(
-        self, database: Database, router: Router, dispatcher: Dispatcher, metrics: Metrics, troubles: Troubles
+        self,
+        *,
+        database: Database,
+        router: Router,
+        dispatcher: Dispatcher,
+        reports: Reports,
+        metrics: Metrics,
+        troubles: Troubles,
     ) -> None:
         self._database = database
         self._router = router
         self._dispatcher = dispatcher
+        self._reports = reports
         self._metrics = metrics
         self._troubles = troubles
         #: Connection that is down → attempts that failed because of it: a thousand events make one line in the log.
@@ -224,14 +238,18 @@ class InboxWorkers:
         key = (item.connection, item.event.instance_id or item.event.key)
         turn = self._in_order.setdefault(key, _Turn())
         turn.users += 1
+        carried = Carried(
+            failure=RetryLater("处理被中断，稍后继续", "It was interrupted and goes on later"), repeats=True
+        )
         try:
             async with turn.lock:
-                await self._work(item)
+                carried = await self._work(item)
         except RetryLater as error:
             # The state database did not take down what became of the event: it is taken up again.
             self._in_doubt = True
             log.warning("event is taken up again", event=item.id, reason=error.sentence("en"))
         finally:
+            self._reports.ended(item, carried)
             self._in_hand.discard(item.id)
             turn.users -= 1
             if not turn.users:
@@ -239,52 +257,57 @@ class InboxWorkers:
             self._free += 1
             self.wake()
 
-    async def _work(self, item: InboxEvent) -> None:
-        owner = await self._database.aread(lambda connection: _owner(connection, item))
+    async def _work(self, item: InboxEvent) -> Carried:
+        # What an HTTP flow was called with goes to that flow, whoever created the approval.
+        reported = item.event.type.startswith(REPORTED)
+        owner = "" if reported else await self._database.aread(lambda connection: _owner(connection, item))
         routes = self._router.flows_for(item.connection, item.event, owner=owner)
         if not routes:
-            await self._unclaimed(item, owner)
-            return
+            return await self._unclaimed(item, owner)
         if await self._database.aread(lambda connection: _earlier_waits(connection, item)):
             error: IntegrationError = RetryLater(
                 "同一审批的前一个事件尚未处理完", "An earlier event of the same approval is not finished yet"
             )
-            await self._failed(item, error, datetime.now(UTC) + _FIRST_WAIT)
-            return
+            return await self._failed(item, Carried(failure=error), error, datetime.now(UTC) + _FIRST_WAIT)
         # One that fails must not keep the event from the others; tried again, those take their results from the ledger.
-        failures = [failure for route in routes if (failure := await self._carry_out(route, item)) is not None]
+        carried = [await self._carry_out(route, item) for route in routes]
+        failures = [(one, one.failure) for one in carried if one.failure is not None]
         if failures:
-            worth_another = (failure for failure in failures if _next_attempt(item, failure) is not None)
-            worst = next(worth_another, failures[0])
-            await self._failed(item, worst, _next_attempt(item, worst))
-            return
+            worth_another = (found for found in failures if _next_attempt(item, found[1]) is not None)
+            worst, failure = next(worth_another, failures[0])
+            return await self._failed(item, worst, failure, _next_attempt(item, failure))
         names = ", ".join(f"{route.mapping.id}/{route.flow}" for route in routes)
         await self._database.awrite(lambda connection: event_done(connection, item.id, note=names))
         self._troubles.event_done(item.id)
         if self._down:
             log.info("events are carried out again", failed_attempts=dict(self._down))
             self._down.clear()
+        return carried[0]
 
-    async def _carry_out(self, route: Route, item: InboxEvent) -> IntegrationError | None:
-        """What kept the flow from carrying the event out, or None."""
+    async def _carry_out(self, route: Route, item: InboxEvent) -> Carried:
+        """What became of the event in one flow."""
+        if item.event.type.startswith(REPORTED):
+            return await self._reports.carry_out(item, route.mapping, route.flow)
         request = RunRequest(
             cause="event", event=item.event, connection=item.connection, document_key=ledger_key(item.event)
         )
         try:
-            return _failure(await self._dispatcher.run(route.mapping, route.flow, request))
+            return Carried(failure=failure_of(await self._dispatcher.run(route.mapping, route.flow, request)))
         except IntegrationError as error:
-            return error
+            return Carried(failure=error)
 
-    async def _unclaimed(self, item: InboxEvent, owner: str) -> None:
+    async def _unclaimed(self, item: InboxEvent, owner: str) -> Carried:
         reason = self._router.reason_to_wait(item.connection, item.event, owner=owner)
         if reason is not None:
-            await self._failed(item, reason, datetime.now(UTC) + _PARKED)
-            return
+            return await self._failed(item, Carried(failure=reason), reason, datetime.now(UTC) + _PARKED)
         log.debug("event ignored", connection=item.connection, type=item.event.type, form=item.event.form)
         note = f"ignored: no flow for {item.event.type} of form {item.event.form or '-'}"
         await self._database.awrite(lambda connection: event_done(connection, item.id, note=note))
+        return Carried()
 
-    async def _failed(self, item: InboxEvent, error: IntegrationError, next_attempt_at: datetime | None) -> None:
+    async def _failed(
+        self, item: InboxEvent, carried: Carried, error: IntegrationError, next_attempt_at: datetime | None
+    ) -> Carried:
         down = system_down(error) if next_attempt_at is not None else ""
         if down:
             self._down[down] += 1
@@ -304,6 +327,7 @@ class InboxWorkers:
         )
         if next_attempt_at is None:
             self._troubles.event_failed(item.id, f"{item.connection} {item.event.type} {item.event.instance_id}", error)
+        return replace(carried, repeats=next_attempt_at is not None)
 
 
 def _release_others(in_hand: frozenset[int], connection: Connection) -> None:
@@ -355,19 +379,3 @@ def _next_attempt(item: InboxEvent, error: IntegrationError) -> datetime | None:
     wait = min(doubled, _LONGEST_WAIT)
     asked = error.retry_after if isinstance(error, RetryLater) else None
     return now + max(wait, timedelta(seconds=asked or 0))
-
-
-def _failure(summary: RunSummary) -> IntegrationError | None:
-    """What kept the run from carrying the event out, or None."""
-    if summary.state == "succeeded":
-        return None
-    if summary.error is not None:
-        return summary.error
-    if summary.state == "stopped":
-        return RetryLater("运行被中断，稍后继续", "The run was interrupted; it goes on later")
-    if summary.unknown:
-        return OutcomeUnknown("结果未知，需要人工核实", "The outcome is unknown; a person has to look")
-    # One that passes by itself is tried again: what is done already is taken from the ledger.
-    return summary.problem or IntegrationError(
-        "部分单据失败，详见运行记录", "Documents failed; see the run", where=summary.run_id
-    )

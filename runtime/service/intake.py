@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from runtime.connectors.base import Event
 from runtime.faultpoints import FaultPoint, reach
 from runtime.store.database import Database
-from runtime.store.inbox import insert_event
+from runtime.store.inbox import insert_event, insert_report
 
 __all__ = ["Intake"]
 
@@ -37,3 +37,15 @@ class Intake:
         if new:
             self._stored()
         return new
+
+    async def store_report(self, name: str, event: Event) -> bool:
+        """Commit what an HTTP flow was called with, about an approval of the connection ``name``.
+
+        :returns: False if a later report on the same approval stands
+        :raises RetryLater: the state database does not take it
+        """
+        reach(FaultPoint.BEFORE_INBOX_INSERT)
+        stands = await self._database.awrite(lambda connection: insert_report(connection, name, event))
+        reach(FaultPoint.AFTER_INBOX_INSERT)
+        self._stored()
+        return stands

@@ -10,12 +10,19 @@ from typing import Any
 
 from runtime.connectors.base import Event, Outcome
 from runtime.engine.request import RunRequest
-from runtime.errors import BadMapping, RequestRejected
+from runtime.errors import BadMapping, MappingFailed, RequestRejected
 from runtime.mapping.choosing import fixed_connection
 from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import Mapping
+from runtime.mapping.values import to_number
 
-__all__ = ["manual_event", "manual_http", "manual_request", "reported_event"]
+__all__ = ["manual_event", "manual_http", "manual_request", "report_patience", "reported_event"]
+
+
+#: Seconds; whoever reports a verdict holds a connection and perhaps an approval open meanwhile.
+_LONGEST_WAIT = 300
+#: Characters of an approval's id.
+_LONGEST_ID = 120
 
 
 def reported_event(mapping: Mapping, flow: str, request: AnyMapping[str, Any]) -> Event | None:
@@ -37,6 +44,12 @@ def reported_event(mapping: Mapping, flow: str, request: AnyMapping[str, Any]) -
     outcomes = ", ".join(Outcome)
     if not said["instance_id"]:
         raise RequestRejected("请求没有说明是哪个审批", "The request does not say which approval it means", where=where)
+    if len(said["instance_id"]) > _LONGEST_ID:
+        raise RequestRejected(
+            f"审批编号超过 {_LONGEST_ID} 个字符",
+            f"The approval's id has more than {_LONGEST_ID} characters",
+            where=where,
+        )
     if said["outcome"] and said["outcome"] not in set(Outcome):
         raise RequestRejected(
             f"审批结果 {said['outcome']!r} 无法识别（应为 {outcomes}）",
@@ -51,6 +64,30 @@ def reported_event(mapping: Mapping, flow: str, request: AnyMapping[str, Any]) -
         approver=said["approver"],
         raw=request["body"] if isinstance(request["body"], AnyMapping) else {},
     )
+
+
+def report_patience(mapping: Mapping, flow: str, request: AnyMapping[str, Any]) -> float:
+    """Seconds for which the caller of an HTTP flow that reports something waits for its answer.
+
+    :param request: the variable ``request``
+    :raises BadMapping: the trigger's ``wait`` is no number from 0 to 300
+    :raises MappingFailed: it cannot be worked out for this request
+    """
+    trigger = mapping.flows[flow].trigger.http
+    where = f"{mapping.id}/{flow} trigger.http.event.wait"
+    wait = trigger.event.wait if trigger is not None and trigger.event is not None else 0
+    value = compile_value(wait, where=where)({"request": request, "settings": mapping.settings})
+    try:
+        seconds = float(to_number(value))
+    except MappingFailed:
+        seconds = -1.0
+    if not 0 <= seconds <= _LONGEST_WAIT:
+        raise BadMapping(
+            f"wait 应为 0 到 {_LONGEST_WAIT} 的秒数",
+            f"wait must be a number of seconds from 0 to {_LONGEST_WAIT}",
+            where=where,
+        )
+    return seconds
 
 
 def manual_request(

@@ -30,6 +30,7 @@ from runtime.service.intake import Intake
 from runtime.service.live import LiveMappings
 from runtime.service.manual import ManualQueue
 from runtime.service.metrics import Metrics
+from runtime.service.reports import Reports
 from runtime.service.robot import open_robot
 from runtime.service.schedules import Schedules
 from runtime.service.streams import Streams
@@ -76,12 +77,27 @@ class Service:
         self._dispatcher = Dispatcher(Engine(database, self._pool), self._live, self._metrics, troubles)
         self._schedules = Schedules(self._live, self._dispatcher)
         self._router = Router(self._live)
-        self._workers = InboxWorkers(database, self._router, self._dispatcher, self._metrics, troubles)
+        idempotency = Idempotency(database, keep=settings.keep_answers)
+        intake = Intake(database, stored=self._wake)
+        reports = Reports(self._dispatcher, idempotency, intake)
+        self._workers = InboxWorkers(
+            database=database,
+            router=self._router,
+            dispatcher=self._dispatcher,
+            reports=reports,
+            metrics=self._metrics,
+            troubles=troubles,
+        )
         self._live.on_change(self._workers.try_again)
         self._queue = ManualQueue(database, self._live, self._dispatcher)
-        idempotency = Idempotency(database, keep=settings.keep_answers)
-        flows = HttpFlows(self._live, self._dispatcher, AppCodes(database, vault), idempotency, self._metrics)
-        intake = Intake(database, stored=self._workers.wake)
+        flows = HttpFlows(
+            live=self._live,
+            dispatcher=self._dispatcher,
+            codes=AppCodes(database, vault),
+            idempotency=idempotency,
+            reports=reports,
+            metrics=self._metrics,
+        )
         self._streams = Streams(connections, self._pool, intake, self._metrics, troubles)
         self._health = Health(
             database=database,
@@ -164,6 +180,9 @@ class Service:
         # Nothing is in hand any more: the next start takes these up without asking what happened.
         await self._database.awrite(release_events)
         await self._pool.aclose()
+
+    def _wake(self) -> None:
+        self._workers.wake()
 
     def _begin(self, part: Callable[[], Awaitable[None]], name: str) -> None:
         self._tasks.append(asyncio.create_task(_keep_running(part, name), name=name))

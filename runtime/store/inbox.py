@@ -18,6 +18,7 @@ from runtime.store.runs import error_record
 from runtime.store.tables import deliveries, inbox
 
 __all__ = [
+    "REPORTED",
     "InboxEvent",
     "claim_events",
     "count_events",
@@ -27,6 +28,7 @@ __all__ = [
     "find_by_ledger_key",
     "insert_event",
     "insert_polled",
+    "insert_report",
     "ledger_key",
     "list_events",
     "old_events",
@@ -37,6 +39,10 @@ __all__ = [
 
 
 _FINISHED = "approval.finished"
+#: Begins the type of an event that an HTTP flow was called with; the flow's name follows.
+REPORTED = "http "
+#: Note of a report in whose place another one came before it was carried out.
+_REPLACED = "同一审批的后一次报告取代了它 | replaced by a later report on the same approval"
 #: What makes an event unique.
 _KEY = ["connection", "event_key"]
 _UNFINISHED = (DeliveryState.OPEN, DeliveryState.FAILED, DeliveryState.UNKNOWN)
@@ -75,7 +81,7 @@ def insert_polled(connection: Connection, name: str, event: Event) -> bool:
     on_the_way = select(inbox.c.id).where(
         inbox.c.connection == name,
         inbox.c.instance_id == event.instance_id,
-        inbox.c.type == event.type,
+        or_(inbox.c.type == event.type, inbox.c.type.startswith(REPORTED, autoescape=True)),
         inbox.c.state != "done",
     )
     if connection.execute(on_the_way.limit(1)).first() is not None:
@@ -84,6 +90,34 @@ def insert_polled(connection: Connection, name: str, event: Event) -> bool:
         index_elements=_KEY, set_={"state": "new", "attempts": 0, "finished_at": None, "note": ""}
     )
     connection.execute(statement)
+    return True
+
+
+def insert_report(connection: Connection, name: str, event: Event) -> bool:
+    """Store what an HTTP flow was called with, or have it carried out again at once if it is here already.
+
+    Who reports an approval a second time, with another outcome, means the second one: what was not carried out of the
+    first is dropped.
+
+    :returns: False if a later report stands; nothing is changed then
+    """
+    same = (
+        inbox.c.connection == name,
+        inbox.c.instance_id == event.instance_id,
+        inbox.c.type == event.type,
+        inbox.c.form == event.form,
+    )
+    known = connection.scalar(select(inbox.c.id).where(inbox.c.connection == name, inbox.c.event_key == event.key))
+    if known is not None:
+        if connection.execute(select(inbox.c.id).where(*same, inbox.c.id > known).limit(1)).first() is not None:
+            return False
+        again = update(inbox).where(inbox.c.id == known, inbox.c.state.in_(("done", "failed")))
+        connection.execute(again.values(state="new", next_attempt_at=None))
+        return True
+    waiting = update(inbox).where(*same, inbox.c.state.in_(("new", "failed")))
+    dropped = {"state": "done", "finished_at": utc_now(), "next_attempt_at": None, "error": None, "note": _REPLACED}
+    connection.execute(waiting.values(**dropped))
+    connection.execute(_insert(connection, name, event).on_conflict_do_nothing(index_elements=_KEY))
     return True
 
 
