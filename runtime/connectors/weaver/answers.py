@@ -12,6 +12,7 @@ import httpx
 
 from runtime import jsontext
 from runtime.connectors.base import Effect
+from runtime.connectors.token import TokenRefused
 from runtime.errors import (
     BadConnection,
     IntegrationError,
@@ -22,7 +23,7 @@ from runtime.errors import (
     Throttled,
 )
 
-__all__ = ["TokenRefused", "check", "check_created", "check_login", "content_of", "data_of", "object_of", "request_id"]
+__all__ = ["check", "check_created", "check_login", "content_of", "data_of", "object_of", "request_id"]
 
 _DONE = {"", "SUCCESS", "0", "1"}
 #: Refusals that come before anything is created. What other codes leave behind is not documented.
@@ -32,10 +33,6 @@ _ACCOUNT = "该账号存在异常"
 _SECRET = ("secret解密失败", "认证信息错误")
 #: Seconds to wait where the server asks for a pause without saying how long.
 _PAUSE = 1.0
-
-
-class TokenRefused(LoginRefused):
-    """The token is unknown or has expired: the request was not processed."""
 
 
 def content_of(response: httpx.Response) -> Any:

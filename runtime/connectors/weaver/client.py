@@ -7,7 +7,6 @@ old session would win over ``userid``, and the call would be made as somebody el
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -17,7 +16,8 @@ import httpx
 
 from runtime.connectors.base import Effect
 from runtime.connectors.http import HttpClient
-from runtime.connectors.weaver.answers import TokenRefused, check, check_login, content_of, object_of
+from runtime.connectors.token import AccessToken
+from runtime.connectors.weaver.answers import check, check_login, content_of, object_of
 from runtime.connectors.weaver.keys import encrypt, new_public_key, read_public_key
 from runtime.connectors.weaver.settings import WeaverSettings
 from runtime.errors import BadConnection, RemoteFault
@@ -29,8 +29,6 @@ _TOKEN = "/api/ec/dev/auth/applytoken"  # noqa: S105 - an address
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 #: Seconds that a token is taken to live where no lifetime is asked for.
 _LIFETIME = 1800
-#: A token is used for this part of its lifetime.
-_USED = 1 / 3
 
 
 class WeaverClient:
@@ -41,9 +39,7 @@ class WeaverClient:
         self._settings = settings
         self._key = read_public_key(settings.spk) if settings.spk else None
         self._http = HttpClient(name, settings)
-        self._fetching: asyncio.Task[str] | None = None
-        self._token = ""
-        self._expires = 0.0
+        self._token = AccessToken(self._fetch_token)
 
     def url(self, path: str) -> str:
         """The absolute address of a documented path (``/api/…``)."""
@@ -78,13 +74,7 @@ class WeaverClient:
                 headers["skipsession"] = "1"
             return await self.send(method, path, effect=effect, form=form, params=params, headers=headers, check=judge)
 
-        token = await self.token()
-        try:
-            return await attempt(token)
-        except TokenRefused:
-            if self._token == token:
-                self._token = ""
-            return await attempt(await self.token())
+        return await self._token.using(attempt)
 
     async def send(
         self,
@@ -124,20 +114,12 @@ class WeaverClient:
         return person
 
     async def token(self) -> str:
-        """The token: cached for a part of its lifetime; callers that need one together share one fetch.
-
-        e-cology 9 development documentation, Token 认证: ``POST /api/ec/dev/auth/applytoken``.
+        """The token that calls are made with.
 
         :raises BadConnection: the connection is not registered
         :raises LoginRefused: unknown appid, wrong secret or key
         """
-        if self._token and time.monotonic() < self._expires:
-            return self._token
-        if self._fetching is None or self._fetching.done():
-            self._fetching = asyncio.create_task(self._renew())
-            # a failure that nobody waits for any more is no news
-            self._fetching.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return await asyncio.shield(self._fetching)
+        return await self._token.get()
 
     async def register(self) -> dict[str, str]:
         """Register the application: ``secret`` and ``spk``, which replace those of any earlier registration.
@@ -164,7 +146,8 @@ class WeaverClient:
             )
         return {"secret": secret, "spk": spk}
 
-    async def _renew(self) -> str:
+    async def _fetch_token(self) -> tuple[str, float]:
+        """e-cology 9 development documentation, Token 认证: ``POST /api/ec/dev/auth/applytoken``."""
         settings = self._settings
         headers = {"appid": settings.app_id, "secret": self._encrypted(settings.secret.get_secret_value())}
         if settings.token_seconds:
@@ -173,9 +156,7 @@ class WeaverClient:
         token = str(answer.get("token") or object_of(answer.get("data")).get("token") or "")
         if not token:
             raise RemoteFault("OA 的答复缺少令牌", "The OA's answer holds no token", where=self._name)
-        self._token = token
-        self._expires = time.monotonic() + (settings.token_seconds or _LIFETIME) * _USED
-        return token
+        return token, float(settings.token_seconds or _LIFETIME)
 
     def _encrypted(self, text: str) -> str:
         if self._key is None or not self._settings.secret.get_secret_value():
@@ -194,7 +175,5 @@ class WeaverClient:
 
     async def aclose(self) -> None:
         """Close the connections; tokens simply expire."""
-        if self._fetching is not None:
-            self._fetching.cancel()
-            await asyncio.wait([self._fetching])
+        await self._token.aclose()
         await self._http.aclose()
