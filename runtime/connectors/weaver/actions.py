@@ -67,6 +67,9 @@ class CreateApproval(ActionParams):
         None, description="delReqFlowFaild: delete it if it cannot be submitted; None = as the connection says"
     )
     key_field: str = Field("", description="Column that carries the document's key; makes finding a lost answer exact")
+    date_fields: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        (), description="Columns that hold dates although the form calls them texts; separated by commas"
+    )
 
 
 class GetApproval(ActionParams):

@@ -48,6 +48,7 @@ _TYPES: dict[tuple[str, str], tuple[ControlType, str]] = {
     ("3", "290"): (ControlType.DATE, "yyyy-MM-dd HH:mm"),
     ("5", "2"): (ControlType.MULTISELECT, ""),
 }
+_A_DATE = {"type": ControlType.DATE, "format": ""}
 _LABELS = ("fieldShowName", "fieldLabel", "fieldlabel", "labelName", "fieldname")
 _REQUIRED = ("isMand", "mand", "ismand", "isMust")
 _VALUES = ("selectvalues", "selectValues")
@@ -149,16 +150,19 @@ def _first(entry: Mapping[str, Any], *names: str) -> Any:
     return next((entry[name] for name in names if entry.get(name) is not None), None)
 
 
-def encode_form(values: Mapping[str, Any], style: Style) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def encode_form(
+    values: Mapping[str, Any], style: Style, dates: Sequence[str] = ()
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """``mainData`` and ``detailData`` of a filled form.
 
     A mapped form brings its controls with it: every value is then checked against its field. In a plain dict the keys
     are columns of the main table, a list of dicts is the detail table of that name, and everything else text. Empty
     optional fields are left out.
 
+    :param dates: columns, of the main table or of details, that hold dates although the form calls them texts
     :raises ValueRefused: names every field (for tables with the row) that is unknown, missing or malformed
     """
-    filling = _Filling(style)
+    filling = _Filling(style, frozenset(dates))
     main = list(filling.fill(values, values.controls if isinstance(values, MappedForm) else {}))
     if not filling.problems and not main:
         filling.refuse(ValueRefused("主表没有任何值，OA 不接受", "The main table holds no value, which the OA refuses"))
@@ -169,8 +173,9 @@ def encode_form(values: Mapping[str, Any], style: Style) -> tuple[list[dict[str,
 class _Filling:
     """One form on its way onto the wire."""
 
-    def __init__(self, style: Style) -> None:
+    def __init__(self, style: Style, dates: frozenset[str]) -> None:
         self._style = style
+        self._dates = dates
         self.problems: list[ValueRefused] = []
         self.details: list[dict[str, Any]] = []
 
@@ -193,7 +198,8 @@ class _Filling:
                     if control.required:
                         raise ValueRefused(*_MISSING)
                 elif control.type is not ControlType.TABLE:
-                    yield {"fieldName": control.id, "fieldValue": encode_value(control, value, self._style)}
+                    typed = control.model_copy(update=_A_DATE) if control.id in self._dates else control
+                    yield {"fieldName": control.id, "fieldValue": encode_value(typed, value, self._style)}
                 elif row:
                     raise ValueRefused("明细表里不能再有明细表", "A detail table cannot hold another one")
                 else:

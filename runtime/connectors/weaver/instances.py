@@ -47,7 +47,7 @@ class Instances:
 
         :raises ValueRefused: a field is unknown, missing or malformed
         """
-        main, details = encode_form(params.values, self._style)
+        main, details = encode_form(params.values, self._style, params.date_fields)
         if params.key_field and all(field["fieldName"] != params.key_field for field in main):
             raise ValueRefused("单据编号字段没有值", "The field of the document's key is empty", where=params.key_field)
         other = {"isnextflow": int(self._submits(params)), "delReqFlowFaild": int(self._deletes(params))}
@@ -86,7 +86,7 @@ class Instances:
         another document (``intent.taken``) is left out. Not being in the list proves that nothing was created only
         where the settings say that the list is complete.
         """
-        main, details = encode_form(params.values, self._style)
+        main, details = encode_form(params.values, self._style, params.date_fields)
         user = self._client.user(params.originator)
         await self._client.token()
         try:
