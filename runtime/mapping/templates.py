@@ -282,9 +282,9 @@ _TYPES: Final[dict[str, Callable[[SettingDeclaration, Any], Any]]] = {
     "field": _identifier,
     "form": _text,
     "expression": _expression,
-    "statement": _text,
     "duration": _duration,
     "path": _path,
+    "statement": _text,
 }
 
 

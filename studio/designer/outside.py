@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from runtime.config import DEFAULT_TIMEZONE
 from runtime.connectors.base import Effect, Entity, SourceField
 from runtime.connectors.registry import connector_kinds
+from runtime.connectors.weaver.database import FORM_STATEMENT, form_of_rows
 from runtime.engine.pool import ConnectorPool
 from runtime.errors import BadMapping, IntegrationError
 from runtime.mapping.expressions import compile_value
@@ -30,6 +31,7 @@ __all__ = [
     "Fetched",
     "Ways",
     "connection_of",
+    "connections_of",
     "connections_with",
     "dialect_of",
     "entities",
@@ -37,6 +39,7 @@ __all__ = [
     "fetch_rows",
     "fields",
     "forget",
+    "form_from_database",
     "kind_of",
     "scope_of",
     "ways_of",
@@ -73,6 +76,11 @@ def connections_with(ability: str) -> list[str]:
         if able:
             names.append(info.name)
     return names
+
+
+def connections_of(kind: str) -> list[str]:
+    """Names of the connections of a kind."""
+    return [info.name for info in workspace().connections.list() if info.kind == kind]
 
 
 def kind_of(connection: str) -> str:
@@ -153,6 +161,26 @@ def dialect_of(flows: Any, setting: str, connections: Mapping[str, str]) -> str:
         return ways_of(name).dialect if name else ""
     except IntegrationError:  # the page that works with the connection says so
         return ""
+
+
+def form_from_database(connection: str, code: str) -> Form:
+    """A workflow's form, read from e-cology's own database.
+
+    :param connection: the one to that database, of a kind that has ``exec_sql``
+    :raises FormGone: there is no workflow of this number
+    """
+    space = workspace()
+
+    async def work() -> list[dict[str, Any]]:
+        async with space.pool.lease() as lease:
+            action = (await lease.get(connection)).actions["exec_sql"]
+            number = int(code) if code.isascii() and code.isdecimal() else code
+            rows: list[dict[str, Any]] = await action.run(
+                action.params.model_validate({"sql": FORM_STATEMENT, "parameters": {"workflow": number}})
+            )
+            return rows
+
+    return form_of_rows(code, space.bridge.run(work()))
 
 
 def entities(connection: str) -> Sequence[Entity]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from runtime.connectors.sql.connector import SqlConnector
 from runtime.connectors.weaver.connector import WeaverConnector
 from runtime.connectors.weaver.field_list import read_field_list
 from runtime.mapping.forms import Control, Form
@@ -48,9 +49,24 @@ def show(design: Design) -> None:
             with explained():
                 _take(design, code, outside.fetch_form(connection, code))
         if code and outside.kind_of(connection) == WeaverConnector.kind:
+            _from_database(design, code)
             _field_list(design, code)
     with right:
         _controls(design)
+
+
+def _from_database(design: Design, code: str) -> None:
+    """Where the OA does not offer its definition: the form as its database has it."""
+    with st.expander(t("target.database"), icon=":material/database:"):
+        st.caption(t("target.database_help"))
+        names = outside.connections_of(SqlConnector.kind)
+        if not names:
+            st.info(t("target.database_none"))
+            return
+        name = st.selectbox(t("target.database_connection"), names, key=f"form-database_{design.desk.doc}")
+        if st.button(t("target.database_read"), icon=":material/download:", key="read-database"):
+            with explained():
+                _take(design, code, outside.form_from_database(name, code))
 
 
 def _field_list(design: Design, code: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.faults.campaign import Outcome, Plan, run
 from tests.faults.laboratory import Laboratory
 from tests.faults.weathers import WEATHERS
+from tests.faults.weaver import WeaverLaboratory
 from tests.postgres import PostgresServer
 
 _COLUMNS = (
@@ -71,7 +72,8 @@ def _campaign(plan: Plan, state: str) -> bool:
     try:
         weather = plan.weather
         environment = {**weather.environment, **({"B1_STATE": url} if url else {})}
-        with Laboratory.opened(folder / "lab", environment, weather.connection, weather.system) as laboratory:
+        kind = WeaverLaboratory if weather.system == "weaver" else Laboratory
+        with kind.opened(folder / "lab", environment, weather.connection, weather.system) as laboratory:
             outcome = run(plan, laboratory)
         _show(outcome, state)
         if not outcome.audit.passed:

@@ -43,7 +43,7 @@ class Weather:
     """What goes wrong besides the kills."""
 
     name: str
-    #: The approval system: ``dingtalk`` or ``wecom``.
+    #: The approval system: ``dingtalk``, ``wecom`` or ``weaver``.
     system: str = "dingtalk"
     #: Share of calls that meet each kind of fault, see :mod:`runtime.sandbox.faults`.
     faults: Mapping[str, float] = field(default_factory=dict)
@@ -101,7 +101,7 @@ def run(plan: Plan, laboratory: Laboratory) -> Outcome:
     tally = Tally()
     weather = plan.weather
     given = len(laboratory.drafts())
-    laboratory.control("PUT", f"/{weather.system}/callback", {"backoff": _BACKOFF, **weather.push})
+    laboratory.subscribe({"backoff": _BACKOFF, **weather.push})
     rates = {"rates": dict(weather.faults), "timeout_s": 5.0, "seed": plan.seed}
     laboratory.control("PUT", "/faults", rates)
     with _approvers(laboratory, plan.seed):
@@ -172,9 +172,9 @@ def _dies(laboratory: Laboratory) -> bool:
 def _echo(laboratory: Laboratory, echoes: int, rng: random.Random) -> None:
     """Events of the past come once more."""
     if echoes:
-        events = laboratory.control("GET", f"/{laboratory.system}/events")["events"]
+        events = laboratory.control("GET", laboratory.events)[laboratory.events.rpartition("/")[2]]
         for event in rng.sample(events, min(echoes, len(events))):
-            laboratory.control("POST", f"/{laboratory.system}/events/{event['id']}/redeliver")
+            laboratory.control("POST", f"{laboratory.events}/{event['id']}/{laboratory.again}")
 
 
 def _await_end(laboratory: Laboratory, plan: Plan, tally: Tally) -> Audit:
@@ -203,10 +203,9 @@ def _approvers(laboratory: Laboratory, seed: int) -> Iterator[None]:
             base_url=f"{laboratory.sandbox}/control/{laboratory.system}", timeout=30, trust_env=False
         ) as desk:
             while not over.wait(_INBOX):
-                found = desk.get("/instances", params={"status": "RUNNING", "limit": 1000}).json()["instances"]
-                for instance in found:
+                for instance in laboratory.waiting(desk):
                     if rng.random() < _EAGER:
-                        _decide(desk, instance["id"], rng).raise_for_status()
+                        laboratory.decide(desk, instance, rng)
 
     people = threading.Thread(target=decide, name="approvers", daemon=True)
     people.start()
@@ -216,13 +215,6 @@ def _approvers(laboratory: Laboratory, seed: int) -> Iterator[None]:
     finally:
         over.set()
         people.join(timeout=60)
-
-
-def _decide(desk: httpx.Client, instance: str, rng: random.Random) -> httpx.Response:
-    if rng.random() < 0.1:
-        return desk.post(f"/instances/{instance}/withdraw", json={"remark": "不买了"})
-    result = rng.choice(("agree", "refuse"))
-    return desk.post(f"/instances/{instance}/decide", json={"result": result, "remark": "看过了"})
 
 
 def _wait(look: Any, limit: float, *, every: float = 0.03) -> bool:

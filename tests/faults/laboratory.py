@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -29,8 +30,12 @@ _MAPPING = _ROOT / "mappings/purchase-request-dingtalk.json"
 _TEMPLATE = _ROOT / "mappings/templates/wecom-approval-odata.json"
 #: By approval system: label of the control that holds a document's key, field that holds the approval's id, connection.
 _KEY_CONTROL = {"dingtalk": "来源单号", "wecom": "草稿单号"}
-_INSTANCE = {"dingtalk": "U_instanceID", "wecom": "U_SPNO"}
-_CONNECTION = {"dingtalk": demo.DINGTALK_CONNECTION, "wecom": demo.WECOM_CONNECTION}
+_INSTANCE = {"dingtalk": "U_instanceID", "wecom": "U_SPNO", "weaver": "U_REQUESTID"}
+_CONNECTION = {
+    "dingtalk": demo.DINGTALK_CONNECTION,
+    "wecom": demo.WECOM_CONNECTION,
+    "weaver": demo.WEAVER_CONNECTION,
+}
 _REQUESTS = "DocObjectCode eq '1470000113'"
 #: A draft of the demo data that is marked from the beginning.
 _SYNCED_BEFORE = 15
@@ -46,8 +51,11 @@ class Laboratory:
     """Two real processes on loopback; only those that it started itself are ever killed.
 
     :param environment: further settings of the runtime, ``B1_…``
-    :param system: the approval system, ``dingtalk`` or ``wecom``
+    :param system: the approval system, ``dingtalk`` or ``wecom``; see :mod:`tests.faults.weaver` for the third
     """
+
+    #: What the control API calls it when something is sent to the runtime once more.
+    again = "redeliver"
 
     def __init__(self, folder: Path, environment: Mapping[str, str], system: str = "dingtalk") -> None:
         self._folder = folder
@@ -74,12 +82,9 @@ class Laboratory:
         """
         laboratory = cls(folder, environment or {}, system)
         (folder / "mappings").mkdir(parents=True)
-        mapping = _quick_mapping(system)
+        mapping = laboratory._mapping()
         (folder / "mappings" / f"{mapping['id']}.json").write_text(json.dumps(mapping), encoding="utf-8")
-        callback = f"http://127.0.0.1:{laboratory._runtime_port}/callbacks/{_CONNECTION[system]}"
-        option = "--callback" if system == "dingtalk" else f"--{system}-callback"
-        options = ["sandbox", "--port", str(laboratory._sandbox_port), option, callback]
-        sandbox = laboratory._start(*options)
+        sandbox = laboratory._start("sandbox", "--port", str(laboratory._sandbox_port), *laboratory._sandbox_options())
         try:
             laboratory._await_sandbox(sandbox)
             laboratory._save_connections(connection or {})
@@ -89,6 +94,13 @@ class Laboratory:
             sandbox.terminate()
             sandbox.wait(timeout=30)
             laboratory._http.close()
+
+    def _sandbox_options(self) -> list[str]:
+        option = "--callback" if self.system == "dingtalk" else f"--{self.system}-callback"
+        return [option, f"http://127.0.0.1:{self._runtime_port}/callbacks/{_CONNECTION[self.system]}"]
+
+    def _mapping(self) -> dict[str, Any]:
+        return _quick_mapping(self.system)
 
     # the runtime
 
@@ -148,6 +160,31 @@ class Laboratory:
             for instance in found["instances"]
         ]
 
+    @property
+    def events(self) -> str:
+        """Where the control API lists what was sent to the runtime."""
+        return f"/{self.system}/events"
+
+    def subscribe(self, settings: Mapping[str, Any]) -> None:
+        """Say how events are delivered to the runtime."""
+        self.control("PUT", f"/{self.system}/callback", settings)
+
+    def waiting(self, desk: httpx.Client) -> list[str]:
+        """Ids of the approvals that nobody has decided.
+
+        :param desk: the control API of the approval system
+        """
+        found = desk.get("/instances", params={"status": "RUNNING", "limit": 1000}).json()["instances"]
+        return [instance["id"] for instance in found]
+
+    def decide(self, desk: httpx.Client, instance: str, rng: random.Random) -> None:
+        """An approver agrees or refuses, or the applicant withdraws."""
+        if rng.random() < 0.1:
+            desk.post(f"/instances/{instance}/withdraw", json={"remark": "不买了"}).raise_for_status()
+            return
+        body = {"result": rng.choice(("agree", "refuse")), "remark": "看过了"}
+        desk.post(f"/instances/{instance}/decide", json=body).raise_for_status()
+
     def drafts(self) -> list[Draft]:
         """The purchase request drafts that wait for approval or have been through it.
 
@@ -185,6 +222,13 @@ class Laboratory:
         with self._log_file(arguments[0]).open("ab") as log:
             return subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log)
 
+    def _output(self, *arguments: str) -> str:
+        """What a command prints."""
+        process = self._start(*arguments)
+        if process.wait(timeout=_START_LIMIT) != 0:
+            raise RuntimeError(f"the command failed:\n{self._log(arguments[0])}")
+        return self._log_file(arguments[0]).read_text(encoding="utf-8")
+
     def _await_sandbox(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_LIMIT
         while time.monotonic() < deadline and process.poll() is None:
@@ -198,13 +242,17 @@ class Laboratory:
 
     def _save_connections(self, changes: Mapping[str, Any]) -> None:
         documents = demo.connections(self.sandbox)
-        documents[_CONNECTION[self.system]] |= changes
+        documents[_CONNECTION[self.system]] |= {**self._registration(), **changes}
         for document in documents.values():
             document |= {"rate": 1000, "timeout": _TIMEOUT}
         file = self._folder / "connections.json"
         file.write_text(json.dumps(documents), encoding="utf-8")
         if self._start("connections", "import", str(file)).wait(timeout=_START_LIMIT) != 0:
             raise RuntimeError(f"the connections could not be saved:\n{self._log('connections')}")
+
+    def _registration(self) -> dict[str, Any]:
+        """What the connection needs and only the approval system itself can give."""
+        return {}
 
     def _log_file(self, name: str) -> Path:
         return self._folder / f"{name}.log"

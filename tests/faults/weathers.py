@@ -49,6 +49,13 @@ WEATHERS: Final = {
             connection={"event_mode": "stream", "reconnect_after": 0.2},
             echoes=2,
         ),
+        Weather(
+            name="weaver",
+            system="weaver",
+            faults=_FAULTS,
+            echoes=2,
+            points=tuple(point for point in FaultPoint if "acknowledge" not in point),
+        ),
         Weather(name="wecom", system="wecom", faults=_FAULTS, push=_THRICE, echoes=3),
     )
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -237,11 +239,55 @@ def test_auto_map_proposes_and_the_person_decides() -> None:
     assert len(spec_in(page)["tables"][0]["fields"]) == 1
 
 
-def test_a_form_that_the_oa_does_not_offer_is_taken_from_a_pasted_list(workspace: Path) -> None:
+def weaver_mapping(workspace: Path) -> None:
     template = next(item for item in gallery() if item.id == "weaver-approval-odata")
     roles = {"erp": demo.B1_CONNECTION, "oa": demo.WEAVER_CONNECTION}
     mapping = instantiate(template, id="weaver", title="泛微", connections=roles, settings={"workflow": "45"})
     MappingFolder(workspace / "mappings").save(mapping, expected=None)
+
+
+#: e-cology's own tables, as far as they describe a form.
+ECOLOGY = """
+CREATE TABLE workflow_base (id INTEGER, workflowname TEXT, formid INTEGER);
+CREATE TABLE workflow_bill (id INTEGER);
+CREATE TABLE workflow_billfield (id INTEGER, billid INTEGER, fieldname TEXT, fieldlabel INTEGER, fieldhtmltype TEXT,
+                                 type INTEGER, detailtable TEXT, dsporder INTEGER);
+CREATE TABLE HtmlLabelInfo (indexid INTEGER, labelname TEXT, languageid INTEGER);
+CREATE TABLE workflow_selectitem (fieldid INTEGER, isbill INTEGER, selectvalue INTEGER, selectname TEXT, listorder INT);
+INSERT INTO workflow_base VALUES (45, '采购申请', -45), (46, '库存盘点', -46);
+INSERT INTO workflow_bill VALUES (-45), (-46);
+INSERT INTO workflow_billfield VALUES
+    (1, -45, 'sqr', 901, '3', 1, '', 1), (2, -45, 'qgdb', 902, '5', 1, NULL, 2),
+    (3, -45, 'wlbm', 903, '1', 1, 'formtable_main_45_dt1', 1), (4, -46, 'pdr', 904, '3', 1, '', 1);
+INSERT INTO HtmlLabelInfo VALUES (901, '申请人', 7), (901, 'Applicant', 8), (902, '请购单别', 7), (903, '物料编码', 7);
+INSERT INTO workflow_selectitem VALUES (2, 1, 0, '自产请购', 1), (2, 1, 1, '零星请购', 2);
+"""
+
+
+def test_a_form_that_the_oa_does_not_offer_is_read_from_its_database(workspace: Path, tmp_path: Path) -> None:
+    weaver_mapping(workspace)
+    page = opened("target", "weaver")
+    assert TEXT["target.database_none"] in [item.value for item in page.info]
+    with closing(sqlite3.connect(tmp_path / "ecology.db")) as database:
+        database.executescript(ECOLOGY)
+    studio_workspace().connections.save("oa-database", {"kind": "sql", "url": f"sqlite:///{tmp_path / 'ecology.db'}"})
+    page = click(opened("target", "weaver"), "read-database")
+    assert "4 个控件" in said(page)
+    controls = {one["id"]: one for one in spec_in(page)["to"]["controls"]}
+    assert [(one["id"], one["label"], one["type"]) for one in controls.values()] == [
+        ("sqr", "申请人", "contact"),
+        ("qgdb", "请购单别", "select"),
+        ("formtable_main_45_dt1", "formtable_main_45_dt1", "table"),
+    ]
+    assert [option["label"] for option in controls["qgdb"]["options"]] == ["自产请购", "零星请购"]
+    form = next(area for area in page.text_input if area.label == TEXT["target.code"])
+    form.set_value("999").run()
+    page = click(page, "read-database")
+    assert "流程不存在" in said(page)
+
+
+def test_a_form_that_the_oa_does_not_offer_is_taken_from_a_pasted_list(workspace: Path) -> None:
+    weaver_mapping(workspace)
     page = opened("target", "weaver")
     pasted = next(area for area in page.text_area if area.label == TEXT["target.list_text"])
     pasted.set_value("字段名\t类型\nsqr\t没有这种").run()

@@ -26,7 +26,7 @@ JOIN workflow_billfield f ON f.billid = w.id
 LEFT JOIN HtmlLabelInfo l ON l.indexid = f.fieldlabel AND l.languageid = 7
 LEFT JOIN workflow_selectitem s ON s.fieldid = f.id AND s.isbill = 1
 WHERE b.id = :workflow
-ORDER BY f.detailtable, f.dsporder, f.id, s.listorder"""
+ORDER BY COALESCE(f.detailtable, ''), f.dsporder, f.id, s.listorder"""
 
 
 def form_of_rows(workflow: str, rows: Sequence[Mapping[str, Any]]) -> Form:
