@@ -19,7 +19,6 @@ from runtime.sandbox import demo
 
 pytestmark = [pytest.mark.acceptance]
 
-SECOND, GATEWAY = "b1-second", "b1-gateway"
 WAITING = "IFNULL(T0.\"U_ISSYN\",'N') = 'N'"
 HEADER = 'SELECT T0."DocEntry", T0."DocDate", T0."Comments", T0."U_OAUserID" FROM {} T0 WHERE {}'
 LINES = 'SELECT T1."DocEntry", T1."LineNum", T1."ItemCode", T1."Quantity" FROM {} T1'
@@ -65,7 +64,7 @@ CASES = (
             "lines_sql": LINES.format("DRF1"),
             "date_fields": "sqrq",
         },
-        connections={"source": GATEWAY},
+        connections={"source": demo.B1_DI_CONNECTION},
         lines="Lines",
     ),
     Case(
@@ -82,7 +81,12 @@ CASES = (
         lines="Lines",
         count=1,
     ),
-    Case(name="second-company", settings={}, connections={"erp": SECOND}, company=demo.B1_SECOND_COMPANY),
+    Case(
+        name="second-company",
+        settings={},
+        connections={"erp": demo.B1_SECOND_CONNECTION},
+        company=demo.B1_SECOND_COMPANY,
+    ),
 )
 
 
@@ -90,12 +94,6 @@ CASES = (
 def runtime(module_desk: Any, sandbox: Any) -> Any:
     """A runtime without any mapping; nothing here restarts it."""
     module_desk.import_connections(weaver_demo=sandbox.control("GET", "/weaver/registration"))
-    known = module_desk.connections()[demo.B1_CONNECTION]
-    further = module_desk.folder / "further.json"
-    second = {**known, "company": demo.B1_SECOND_COMPANY}
-    further.write_text(json.dumps({SECOND: second, GATEWAY: {**known, "kind": "b1.di_api"}}))
-    imported = module_desk.command("connections", "import", str(further))
-    assert imported.returncode == 0, imported.stderr
     return module_desk.serve()
 
 
