@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from runtime.connectors.base import Outcome
-from runtime.errors import IntegrationError, MappingFailed, RequestRejected
+from runtime.errors import BadMapping, IntegrationError, MappingFailed, RequestRejected
 from runtime.mapping.check import check_mapping
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.models import Mapping
-from runtime.service.requests import manual_request, reported_event
+from runtime.service.requests import manual_request, report_patience, reported_event
 
 EVENT = {
     "connection": "oa",
@@ -47,6 +47,7 @@ def test_a_request_reports_the_end_of_an_approval() -> None:
     [
         ({"id": "", "said": "Y"}, RequestRejected),
         ({"id": None, "said": "Y"}, RequestRejected),
+        ({"id": "9" * 121, "said": "Y"}, RequestRejected),
         ({"id": 1, "said": "maybe"}, RequestRejected),
         ({"said": "Y"}, MappingFailed),
         (None, MappingFailed),
@@ -56,6 +57,18 @@ def test_a_request_reports_the_end_of_an_approval() -> None:
 def test_a_request_that_reports_nothing_is_refused(body: Any, error: type[IntegrationError]) -> None:
     with pytest.raises(error):
         reported(body)
+
+
+@pytest.mark.parametrize(("wait", "seconds"), [(0, 0), ("{{ request.body.wait }}", 2.5), ("300", 300)])
+def test_the_caller_says_how_long_it_waits(wait: Any, seconds: float) -> None:
+    assert report_patience(mapping(EVENT | {"wait": wait}), "verdict", {"body": {"wait": 2.5}}) == seconds
+    assert report_patience(mapping(), "verdict", {"body": {}}) == 20
+
+
+@pytest.mark.parametrize("wait", [-1, 301, "soon", "{{ request.body }}"])
+def test_a_wait_that_is_no_number_of_seconds_is_the_mappings_fault(wait: Any) -> None:
+    with pytest.raises(BadMapping, match="wait"):
+        report_patience(mapping(EVENT | {"wait": wait}), "verdict", {"body": {}})
 
 
 def test_a_role_without_a_connection_is_the_mappings_fault() -> None:
