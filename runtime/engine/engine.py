@@ -30,7 +30,7 @@ from runtime.store.instances import awaits_answer, find_instance, waiting_for_an
 from runtime.store.ledger import RUN_SOURCES, UNFINISHED, Delivery, end_of_source, record_outcome
 from runtime.store.runs import finish_run, new_run_id, start_run
 
-__all__ = ["Cause", "Counts", "Engine", "Progress", "RunRequest", "RunSummary"]
+__all__ = ["Cause", "Counts", "Engine", "Progress", "RunRequest", "RunSummary", "event_connection"]
 
 #: Mappings that are kept compiled.
 _KEPT = 64
@@ -233,7 +233,7 @@ class Engine:
         event = run.request.event
         if event is None or not event.instance_id:
             return None
-        return await self.finish_pending(run.mapping, _event_connection(run), event.instance_id)
+        return await self.finish_pending(run.mapping, event_connection(run), event.instance_id)
 
     async def _finish(
         self,
@@ -276,10 +276,11 @@ def _for_one(delivery: Delivery) -> RunRequest:
 
 
 def _run_source(run: Run) -> str:
-    return f"event:{_event_connection(run)}" if run.request.event is not None else f"run:{run.request.cause}"
+    return f"event:{event_connection(run)}" if run.request.event is not None else f"run:{run.request.cause}"
 
 
-def _event_connection(run: Run) -> str:
+def event_connection(run: Run) -> str:
+    """Name of the connection whose event the run is about; empty if there is none."""
     role = run.mapping.flows[run.flow].trigger.event_role
     return run.request.connection or (run.connection_name(role) if role else "")
 
