@@ -109,17 +109,7 @@ class Document:
             found = await self._reconcile(call, recorded)
             if found is not None:
                 return found.result
-        request, digest = sent(call)
-        intent = EffectRecord(
-            step=call.step,
-            effect=Effect.CREATE,
-            state=EffectState.INTENT,
-            connection=call.connector.name,
-            action=call.action.name,
-            digest=digest,
-            request=request,
-            started_at=utc_now(),
-        )
+        intent = _unanswered(call, EffectState.INTENT)
         reach(FaultPoint.BEFORE_INTENT)
         self.notes.add(intent)
         await self.notes.save()
@@ -195,19 +185,8 @@ class Document:
 
     async def _ask(self, call: Call, error: OutcomeUnknown) -> None:
         """A person decides whether this call is to be made."""
-        request, digest = sent(call)
         call.record.note = _ABANDONED
-        undecided = EffectRecord(
-            step=call.step,
-            effect=Effect.CREATE,
-            state=EffectState.UNKNOWN,
-            connection=call.connector.name,
-            action=call.action.name,
-            digest=digest,
-            request=request,
-            started_at=utc_now(),
-        )
-        await self._give_up(undecided, error)
+        await self._give_up(_unanswered(call, EffectState.UNKNOWN), error)
 
     async def _find_now(self, call: Call, intent: EffectRecord, error: IntegrationError) -> Any:
         """The answer was lost on the way: it may already be there to be found."""
@@ -289,6 +268,21 @@ class Document:
         self.notes.add(replace(effect, state=EffectState.UNKNOWN))
         await self.notes.save()
         raise error
+
+
+def _unanswered(call: Call, state: EffectState) -> EffectRecord:
+    """A ``create`` that begins now, as far as it is known."""
+    request, digest = sent(call)
+    return EffectRecord(
+        step=call.step,
+        effect=Effect.CREATE,
+        state=state,
+        connection=call.connector.name,
+        action=call.action.name,
+        digest=digest,
+        request=request,
+        started_at=utc_now(),
+    )
 
 
 def _static(step: str) -> str:
