@@ -223,7 +223,7 @@ def machine(new_bench: Callable[[], Any]) -> type[RuleBasedStateMachine]:
                 self.check_the_end()
             finally:
                 self.loop.close()
-                self.bench.db.close()
+                self.bench.close()
 
         def check_the_end(self) -> None:
             events = self.bench.db.read(lambda state: list_events(state, limit=1000))

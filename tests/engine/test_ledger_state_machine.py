@@ -265,7 +265,7 @@ def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBa
                     assert len(self.approvals(key)) == max(self.submitted[key], alike[row["Name"]])
             finally:
                 self.loop.close()
-                self.bench.db.close()
+                self.bench.close()
 
     return Ticks
 
