@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import insert, select
 
 from runtime.connectors.base import Event, Outcome
-from runtime.errors import NotFound, Unreachable
+from runtime.errors import CallbackRejected, NotFound, Unreachable
 from runtime.mapping.document import parse_mapping
 from runtime.service.inbox import Route
 from runtime.service.sweep import Sweep
 from runtime.store.database import Database
-from runtime.store.inbox import insert_event, list_events
+from runtime.store.inbox import event_failed, insert_event, list_events
 from runtime.store.tables import deliveries, effects
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
@@ -187,6 +187,26 @@ async def test_a_callback_that_is_on_its_way_is_not_doubled(lab: Lab) -> None:
     lab.db.write(lambda connection: insert_event(connection, "oa-1", event))
     await lab()
     assert [row.event.key for row in lab.db.read(list_events)] == ["pushed"]
+
+
+@pytest.mark.parametrize(("again", "found"), [(None, ["pushed", "polled i1"]), (timedelta(hours=1), ["pushed"])])
+async def test_a_verdict_that_was_not_true_does_not_keep_the_true_one_out(
+    lab: Lab, again: timedelta | None, found: list[str]
+) -> None:
+    """Somebody has to look at the false one; one that is tried again by itself finds out by itself."""
+    lab.deliver("i1", age=timedelta(hours=1))
+    lab.oa.ended["i1"] = Outcome.REFUSED
+    event = Event(key="pushed", type="approval.finished", instance_id="i1", form="F", outcome=Outcome.AGREED)
+    lab.db.write(lambda connection: insert_event(connection, "oa-1", event))
+    [row] = lab.db.read(list_events)
+    error = CallbackRejected("不一致", "Contradicted")
+    lab.db.write(
+        lambda connection: event_failed(
+            connection, row.id, error=error, next_attempt_at=lab.now + again if again is not None else None
+        )
+    )
+    await lab()
+    assert [row.event.key for row in reversed(lab.db.read(list_events))] == found
 
 
 async def test_a_system_that_is_down_is_asked_about_few_and_all_of_them_later(lab: Lab) -> None:
