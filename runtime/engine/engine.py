@@ -229,11 +229,15 @@ class Engine:
         )
 
     async def _delivery_of(self, run: Run) -> Delivery | None:
-        """The delivery that the event's approval belongs to, its write-back finished."""
+        """The delivery that the event's approval belongs to, its write-back finished; None if it is another mapping's
+        that takes the event itself."""
         event = run.request.event
         if event is None or not event.instance_id:
             return None
-        return await self.finish_pending(run.mapping, event_connection(run), event.instance_id)
+        delivery = await self.finish_pending(run.mapping, event_connection(run), event.instance_id)
+        if delivery is not None and delivery.mapping != run.mapping.id and delivery.mapping in run.request.takers:
+            return None
+        return delivery
 
     async def _finish(
         self,

@@ -45,6 +45,8 @@ class RunRequest:
     event: Event | None = None
     #: Name of the connection that reported the event; empty = the one of the flow's own trigger.
     connection: str = ""
+    #: Mappings whose flows take the same event: an approval of theirs is theirs alone, and has no document here.
+    takers: frozenset[str] = frozenset()
     #: The variable ``request`` of an HTTP flow: ``method path query headers body``. It is never stored.
     request: Mapping[str, Any] | None = None
     #: Take up at most so many documents.

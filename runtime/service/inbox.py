@@ -234,7 +234,11 @@ class InboxWorkers:
         for route in routes:
             try:
                 request = RunRequest(
-                    cause="event", event=item.event, connection=item.connection, document_key=ledger_key(item.event)
+                    cause="event",
+                    event=item.event,
+                    connection=item.connection,
+                    document_key=ledger_key(item.event),
+                    takers=frozenset(other.mapping.id for other in routes),
                 )
                 summary = await self._dispatcher.run(route.mapping, route.flow, request)
             except IntegrationError as raised:

@@ -378,7 +378,7 @@ def new_bench(request: pytest.FixtureRequest, new_state: Callable[[], str]) -> I
 def histories(request: pytest.FixtureRequest) -> int:
     """How many histories a state machine goes through. The rules are the same on both databases, and one on PostgreSQL
     takes several times as long: there fewer show that its statements keep them, too."""
-    return 30 if request.node.callspec.params["new_state"] == "sqlite" else 8
+    return 20 if request.node.callspec.params["new_state"] == "sqlite" else 8
 
 
 @pytest.fixture
