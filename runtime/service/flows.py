@@ -25,6 +25,7 @@ from runtime.service.metrics import Metrics
 from runtime.service.requests import reported_event
 from runtime.store.answers import StoredAnswer
 from runtime.store.appcodes import AppCodes
+from runtime.store.inbox import ledger_key
 
 __all__ = ["ANSWER_LIMIT", "BODY_LIMIT", "HttpFlows"]
 
@@ -136,6 +137,9 @@ class HttpFlows:
 
         async def carry_out() -> Outcome:
             place = key.place if key is not None else ""
+            if event is not None and event.outcome is not None:
+                # However often and in whichever words it is reported: an approval ends once.
+                place = ledger_key(event)
             summary = await self._dispatcher.run(
                 mapping,
                 name,
