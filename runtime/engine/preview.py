@@ -238,7 +238,7 @@ class _Preview:
             return element.item
         refuse_unknown(standing)
         if standing.state is DeliveryState.COMPLETE:
-            return await resubmitted(element, standing, self._ledger)
+            return await resubmitted(element, standing, run, self._ledger)
         self._begun[id(frame.records)] = standing
         return element.item
 

@@ -140,7 +140,7 @@ class Erp(Fake):
             Action(name="find", effect=Effect.READ, params=FindParams, zh="查找", en="Find", run=self.find),
             Action(
                 name="update", effect=Effect.UPDATE, params=UpdateParams, zh="更新", en="Update", run=self.update,
-                prepare=self.prepare_update,
+                prepare=self.prepare_update, read_back=self.read_back,
             ),
         ]  # fmt: skip
 
@@ -181,6 +181,11 @@ class Erp(Fake):
             self.world.drafts[params.key].update(params.values)
 
         await self.world.act("erp.update", params, change)
+
+    async def read_back(self, params: UpdateParams) -> dict[str, Any] | None:
+        self.world.calls.append("erp.read_back")
+        row = self.world.drafts.get(params.key)
+        return None if row is None else {name: row[name] for name in params.values if name in row}
 
     async def prepare_update(self, params: UpdateParams) -> WireRequest:
         return WireRequest(method="PATCH", url=f"http://erp/{params.entity}({params.key})", body=params.values)

@@ -49,6 +49,8 @@ WEATHERS: Final = {
             connection={"event_mode": "stream", "reconnect_after": 0.2},
             echoes=2,
         ),
+        Weather(name="sql_di", source="gateway", lag=2.0, faults=_FAULTS, push=_THRICE, echoes=3),
+        Weather(name="sql_queries", source="queries", faults=_FAULTS, push=_THRICE, echoes=3),
         Weather(name="wecom", system="wecom", faults=_FAULTS, push=_THRICE, echoes=3),
     )
 }

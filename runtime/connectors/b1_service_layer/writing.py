@@ -109,6 +109,10 @@ class Writing:
     async def _there(self, params: Upsert) -> bool:
         return await self._reading.find(Find(entity=params.entity, key=params.key)) is not None
 
+    async def read_back(self, params: Update | Upsert) -> dict[str, Any] | None:
+        """The fields of an update as the row holds them now, or None if there is no such row."""
+        return await self._reading.find(Find(entity=params.entity, key=params.key, select=tuple(params.values)))
+
     async def prepare_action(self, params: ActionCall) -> WireRequest:
         """POST to the bound action."""
         path = await self._reading.path(params.entity, params.key)
