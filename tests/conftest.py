@@ -89,7 +89,7 @@ def new_postgres_state(request: pytest.FixtureRequest) -> Iterator[Callable[[], 
             # Asked for here, so that tests that make none need no server.
             server: PostgresServer = request.getfixturevalue("postgres_server")
             url = server.new_database()
-            made.callback(server.drop, url)
+            made.callback(server.put_back, url)
             return url
 
         yield make

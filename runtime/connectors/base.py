@@ -195,6 +195,9 @@ class Action:
     #: For a streamed read: called with the same params and a row that it yielded; the row as it is now, or None if it
     #: is gone or no longer what the params ask for. Without it the whole read is repeated to find out.
     reread: Callable[[Any, Mapping[str, Any]], Awaitable[dict[str, Any] | None]] | None = None
+    #: For an update: called with its params, it gives the fields that the update writes as the record holds them now,
+    #: or None if there is no such record. A source may show it as it was, or in other words: this tells.
+    read_back: Callable[[Any], Awaitable[Mapping[str, Any] | None]] | None = None
     #: For previews of an effect whose result goes into what is sent next: called with the params and a placeholder, it
     #: gives a result in which the placeholder stands for what only the other system can tell.
     promise: Callable[[Any, str], Any] | None = None

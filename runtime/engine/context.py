@@ -269,6 +269,10 @@ class Run:
         """The live connector of a role."""
         return await self._lease.get(self.connection_name(role))
 
+    async def connector_named(self, name: str) -> Connector[Any] | None:
+        """The live connector of a connection, if it plays a role in this run."""
+        return await self._lease.get(name) if name in self.connections.values() else None
+
     def next_position(self) -> int:
         """The number of the next document, from 1."""
         self._position += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +17,10 @@ from runtime.faultpoints import FaultPoint, reach
 from runtime.store.columns import utc_now
 from runtime.store.entries import Entry
 from runtime.store.instances import TakenByAnother
-from runtime.store.ledger import DeliveryState, EffectRecord, EffectState
+from runtime.store.ledger import DeliveryState, EffectRecord, EffectState, form_of
 from runtime.store.runs import error_record
 
-__all__ = ["FROM_LEDGER", "Document"]
+__all__ = ["FROM_LEDGER", "Document", "done_elsewhere", "same_call"]
 
 _OPEN_QUESTION = (EffectState.INTENT, EffectState.UNKNOWN)
 FROM_LEDGER = "沿用台账中的结果 | taken from the ledger"
@@ -62,7 +62,7 @@ class Document:
     async def update(self, call: Call) -> Any:
         """Make a call that is safe to repeat, unless its result is recorded."""
         recorded = self._reach(call)
-        if recorded is not None and recorded.state is EffectState.DONE and _same_call(recorded, call):
+        if recorded is not None and recorded.state is EffectState.DONE and same_call(recorded, call):
             return _from_ledger(call, recorded)
         sending = EffectRecord(
             step=call.step,
@@ -102,24 +102,14 @@ class Document:
         if recorded is None:
             await self._refuse_orphans(call)
         elif recorded.state is not EffectState.ABSENT:
-            if not _same_call(recorded, call):
+            if not same_call(recorded, call):
                 await self._refuse_other(call, recorded)
             if recorded.state is EffectState.DONE:
                 return _from_ledger(call, recorded)
             found = await self._reconcile(call, recorded)
             if found is not None:
                 return found.result
-        request, digest = sent(call)
-        intent = EffectRecord(
-            step=call.step,
-            effect=Effect.CREATE,
-            state=EffectState.INTENT,
-            connection=call.connector.name,
-            action=call.action.name,
-            digest=digest,
-            request=request,
-            started_at=utc_now(),
-        )
+        intent = _unanswered(call, EffectState.INTENT)
         reach(FaultPoint.BEFORE_INTENT)
         self.notes.add(intent)
         await self.notes.save()
@@ -173,14 +163,7 @@ class Document:
         """The mapping now has another system do what is recorded for this step: whether it still should is unknown."""
         old = replace(recorded, step=f"{recorded.step}@{recorded.connection}")
         self.notes.add(old)
-        await self._ask(
-            call,
-            OutcomeUnknown(
-                f"此步骤上次由连接 {recorded.connection} 的 {recorded.action} 完成，映射现在改为另一处",
-                f"This step was done by {recorded.action} of {recorded.connection}; the mapping now calls another",
-                where=call.step,
-            ),
-        )
+        await self._ask(call, done_elsewhere(recorded, call))
 
     async def _refuse_orphans(self, call: Call) -> None:
         """A step that was renamed or moved must not create anew what it created under its old name."""
@@ -202,19 +185,8 @@ class Document:
 
     async def _ask(self, call: Call, error: OutcomeUnknown) -> None:
         """A person decides whether this call is to be made."""
-        request, digest = sent(call)
         call.record.note = _ABANDONED
-        undecided = EffectRecord(
-            step=call.step,
-            effect=Effect.CREATE,
-            state=EffectState.UNKNOWN,
-            connection=call.connector.name,
-            action=call.action.name,
-            digest=digest,
-            request=request,
-            started_at=utc_now(),
-        )
-        await self._give_up(undecided, error)
+        await self._give_up(_unanswered(call, EffectState.UNKNOWN), error)
 
     async def _find_now(self, call: Call, intent: EffectRecord, error: IntegrationError) -> Any:
         """The answer was lost on the way: it may already be there to be found."""
@@ -283,7 +255,7 @@ class Document:
         return replace(
             intent,
             state=EffectState.DONE,
-            request=None,
+            request=form_of(intent.request if isinstance(intent.request, Mapping) else call.values),
             result=result,
             instance_id=instance,
             adopted=adopted,
@@ -298,12 +270,37 @@ class Document:
         raise error
 
 
+def _unanswered(call: Call, state: EffectState) -> EffectRecord:
+    """A ``create`` that begins now, as far as it is known."""
+    request, digest = sent(call)
+    return EffectRecord(
+        step=call.step,
+        effect=Effect.CREATE,
+        state=state,
+        connection=call.connector.name,
+        action=call.action.name,
+        digest=digest,
+        request=request,
+        started_at=utc_now(),
+    )
+
+
 def _static(step: str) -> str:
     """A step's place without the loop elements that lead to it: ``draft/lines[3]/oa.comment`` → ``draft/lines/…``."""
     return re.sub(r"\[[^\]]*\]", "", step)
 
 
-def _same_call(recorded: EffectRecord, call: Call) -> bool:
+def done_elsewhere(recorded: EffectRecord, call: Call) -> OutcomeUnknown:
+    """A ``create`` is recorded for the step of this call, which is another one (see :func:`same_call`)."""
+    return OutcomeUnknown(
+        f"此步骤上次由连接 {recorded.connection} 的 {recorded.action} 完成，映射现在改为另一处",
+        f"This step was done by {recorded.action} of {recorded.connection}; the mapping now calls another",
+        where=call.step,
+    )
+
+
+def same_call(recorded: EffectRecord, call: Call) -> bool:
+    """Whether what is recorded for a step was done where the mapping has it done now."""
     return (recorded.connection, recorded.action) == (call.connector.name, call.action.name)
 
 

@@ -30,7 +30,7 @@ from runtime.store.instances import awaits_answer, find_instance, waiting_for_an
 from runtime.store.ledger import RUN_SOURCES, UNFINISHED, Delivery, end_of_source, record_outcome
 from runtime.store.runs import finish_run, new_run_id, start_run
 
-__all__ = ["Cause", "Counts", "Engine", "Progress", "RunRequest", "RunSummary"]
+__all__ = ["Cause", "Counts", "Engine", "Progress", "RunRequest", "RunSummary", "event_connection", "own_document"]
 
 #: Mappings that are kept compiled.
 _KEPT = 64
@@ -177,7 +177,7 @@ class Engine:
             key = run.request.document_key or (run.request.event.key if run.request.event is not None else "")
             if key:
                 await live.open_run(frame, source=_run_source(run), key=key)
-            await compiled.run(frame, run.variables(_own_document(run, delivery)))
+            await compiled.run(frame, run.variables(own_document(run, delivery)))
         except Stopped as reason:
             note = reason.reason
         except Interrupted:
@@ -233,7 +233,7 @@ class Engine:
         event = run.request.event
         if event is None or not event.instance_id:
             return None
-        return await self.finish_pending(run.mapping, _event_connection(run), event.instance_id)
+        return await self.finish_pending(run.mapping, event_connection(run), event.instance_id)
 
     async def _finish(
         self,
@@ -275,16 +275,17 @@ def _for_one(delivery: Delivery) -> RunRequest:
     return RunRequest(cause="event", only=delivery.document_key, read_from=read_from)
 
 
-def _own_document(run: Run, delivery: Delivery | None) -> Any:
+def own_document(run: Run, delivery: Delivery | None) -> Any:
     """Key of the document that the event is about. In another company the same number is another document."""
     return delivery.document if delivery is not None and delivery.mapping == run.mapping.id else None
 
 
 def _run_source(run: Run) -> str:
-    return f"event:{_event_connection(run)}" if run.request.event is not None else f"run:{run.request.cause}"
+    return f"event:{event_connection(run)}" if run.request.event is not None else f"run:{run.request.cause}"
 
 
-def _event_connection(run: Run) -> str:
+def event_connection(run: Run) -> str:
+    """Name of the connection whose event the run is about; empty if there is none."""
     role = run.mapping.flows[run.flow].trigger.event_role
     return run.request.connection or (run.connection_name(role) if role else "")
 

@@ -83,10 +83,11 @@ class Inquiry:
         if answer.finding is not Finding.FOUND:
             return answer
         # Read after the answer: whoever created what was found has committed the intent before.
-        taken, twin = await self._db.aread(others)
-        if created(call, answer.result) in taken:
+        taken_since, twin = await self._db.aread(others)
+        found = created(call, answer.result)
+        if found in taken:
             return _unclear("找到的内容已属于另一张单据", "What was found belongs to another document already")
-        if twin or self.flights.has(intent):
+        if found in taken_since or twin or self.flights.has(intent):
             raise RetryLater(
                 "另一张内容相同的单据正在发送，暂时无法区分；稍后再核对",
                 "Another document with the same content is being sent and cannot be told apart; it is looked for later",

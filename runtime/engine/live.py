@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from runtime.connectors.base import Effect
-from runtime.engine.context import Call, Element, Frame, Origin, Outcome, Skipped, Variables
+from runtime.engine.context import Call, Element, Frame, Origin, Outcome, Run, Skipped, Variables
 from runtime.engine.document import Document
 from runtime.engine.forms import check_forms
 from runtime.engine.inquiry import Inquiry
@@ -22,7 +22,7 @@ from runtime.errors import FixData, IntegrationError, OutcomeUnknown
 from runtime.mapping.mapper import MappedForm, Mapper
 from runtime.store.database import Database
 from runtime.store.entries import Entry
-from runtime.store.ledger import Delivery, DeliveryState, writes_into
+from runtime.store.ledger import Delivery, DeliveryState, EffectRecord, writes_into
 from runtime.store.runs import error_record
 
 __all__ = ["Busy", "Live", "refuse_unknown", "resubmitted"]
@@ -85,7 +85,7 @@ class Live:
             standing = await self._lookup(place)
             item, generation = element.item, 1
             if standing is not None and standing.state is DeliveryState.COMPLETE:
-                item = await resubmitted(element, standing, self._db)
+                item = await resubmitted(element, standing, run, self._db)
                 generation, standing = standing.generation + 1, None
             frame.document = self._document(place, element.key, item, standing, generation)
             frame.owns_document = True
@@ -186,10 +186,11 @@ def refuse_unknown(standing: Delivery | None) -> None:
         )
 
 
-async def resubmitted(element: Element, earlier: Delivery, db: Database) -> Any:
+async def resubmitted(element: Element, earlier: Delivery, run: Run, db: Database) -> Any:
     """A document that was delivered comes back: the row as it is now, if it was resubmitted.
 
     :param earlier: its newest generation, complete
+    :param run: in which it came back
     :param db: the ledger, to see what other flows wrote into the document since
     :raises Skipped: what was read is out of date, or the query shows delivered documents again and again
     """
@@ -208,6 +209,8 @@ async def resubmitted(element: Element, earlier: Delivery, db: Database) -> Any:
             )
     # Read after the row: an update is in the ledger before it can be seen in the document.
     back.refuse_repetition(item, await db.aread(since) if back.matters and back.targets else ())
+    if found := [(one, stands) async for one, stands in _read_back(run, back.elsewhere)]:
+        back.refuse_outdated(item, found, await db.aread(since))
     return item
 
 
@@ -221,6 +224,18 @@ async def _reread(origin: Origin, element: Element) -> Any:
         if element.key_of(row) == element.key_text:
             return row
     return None
+
+
+async def _read_back(
+    run: Run, effects: Iterable[EffectRecord]
+) -> AsyncIterator[tuple[EffectRecord, Mapping[str, Any] | None]]:
+    """What now stands where these updates wrote, as far as their connections can tell and are still in use."""
+    for effect in effects:
+        connector = await run.connector_named(effect.connection)
+        action = connector.actions.get(effect.action) if connector is not None else None
+        if action is not None and action.read_back is not None:
+            asked = {name: effect.request[name] for name in ("entity", "key", "values") if name in effect.request}
+            yield effect, await action.read_back(action.params.model_validate(asked))
 
 
 def _delivery_state(outcome: Outcome) -> DeliveryState:

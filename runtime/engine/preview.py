@@ -10,9 +10,9 @@ from typing import Any
 from runtime.connectors.base import Effect, Event, WireRequest, rows
 from runtime.engine.compiler import compile_mapping
 from runtime.engine.context import Answer, Call, Element, Frame, Interrupted, Outcome, Run, Stopped, Variables
-from runtime.engine.document import FROM_LEDGER
+from runtime.engine.document import FROM_LEDGER, done_elsewhere, same_call
 from runtime.engine.each import unexpected
-from runtime.engine.engine import find_flow
+from runtime.engine.engine import event_connection, find_flow, own_document
 from runtime.engine.forms import FormRefused, check_forms
 from runtime.engine.live import refuse_unknown, resubmitted
 from runtime.engine.lookup import Lookup
@@ -25,6 +25,7 @@ from runtime.mapping.mapper import MappedForm, Mapper, Traced
 from runtime.mapping.models import Mapping, Response
 from runtime.mapping.problems import Failure
 from runtime.store.database import Database
+from runtime.store.instances import find_instance
 from runtime.store.ledger import Delivery, DeliveryState, EffectState
 
 __all__ = ["PLACEHOLDER", "Preview", "PreviewDocument", "Sent", "preview"]
@@ -32,6 +33,9 @@ __all__ = ["PLACEHOLDER", "Preview", "PreviewDocument", "Sent", "preview"]
 #: Stands for what only the real effect would yield, such as the id of the approval.
 PLACEHOLDER = "(preview)"
 _SHOWN_NOT_SENT = "仅预览，未发送 | shown, not sent"
+_LOOKED_FOR = (
+    "上次的请求没有答复；实际运行先对账，没有找到才发送 | an earlier request got no answer: a run looks for it first"
+)
 _NOT_THERE_YET = "预览中跳过：要读取的内容在实际发送之后才存在 | skipped: what it reads exists only after sending"
 
 
@@ -113,8 +117,8 @@ async def preview(
     :param event: the variable ``event``, for a flow that carries out verdicts
     :param request: the variable ``request``, for an HTTP flow
     :param ledger: only read, to show what a run would find there: a document that was delivered is skipped, one that
-        waits for a person's decision is unknown, and an effect that is recorded is not sent. Without it every document
-        is shown as if it were new.
+        waits for a person's decision is unknown, an effect that is recorded is not sent, a verdict has its document.
+        Without it every document is shown as if it were new.
     """
     started = time.perf_counter()
     collected: dict[int, PreviewDocument] = {}
@@ -130,7 +134,8 @@ async def preview(
             compiled = find_flow(compile_mapping(mapping), mapping, flow)
             run = Run(mapping, flow, run_id=PLACEHOLDER, request=asked, lease=lease, performer=performer)
             frame = Frame(run=run, prefix="", records=steps, answer=answer)
-            await compiled.run(frame, run.variables())
+            delivery = await _delivery_of(run, ledger)
+            await compiled.run(frame, run.variables(own_document(run, delivery)))
         except Stopped as stopped:
             note = stopped.reason
         except Interrupted:
@@ -175,9 +180,13 @@ class _Preview:
         document = self._document(frame)
         begun = self._begun.get(id(frame.records))
         recorded = begun.effects.get(call.step) if begun is not None else None
-        if recorded is not None and recorded.state is EffectState.DONE:
+        if recorded is not None and recorded.state is EffectState.DONE and same_call(recorded, call):
             call.record.note = FROM_LEDGER
             return recorded.result
+        if recorded is not None and recorded.state is not EffectState.ABSENT and call.action.effect is Effect.CREATE:
+            if not same_call(recorded, call):
+                raise done_elsewhere(recorded, call)
+            call.record.note = _LOOKED_FOR
         request: WireRequest | None = None
         error: IntegrationError | None = None
         try:
@@ -201,7 +210,7 @@ class _Preview:
                     error=error,
                 )
             )
-        call.record.note = _SHOWN_NOT_SENT
+        call.record.note = call.record.note or _SHOWN_NOT_SENT
         if call.action.promise is not None:
             return call.action.promise(call.params, PLACEHOLDER)
         return _Promised(instance_id=PLACEHOLDER) if call.action.effect is Effect.CREATE else None
@@ -229,7 +238,7 @@ class _Preview:
             return element.item
         refuse_unknown(standing)
         if standing.state is DeliveryState.COMPLETE:
-            return await resubmitted(element, standing, self._ledger)
+            return await resubmitted(element, standing, run, self._ledger)
         self._begun[id(frame.records)] = standing
         return element.item
 
@@ -248,6 +257,14 @@ class _Preview:
         if not frame.nested:
             return self.outside
         return self._documents.setdefault(id(frame.records), PreviewDocument(key="", row=None))
+
+
+async def _delivery_of(run: Run, ledger: Database | None) -> Delivery | None:
+    event = run.request.event
+    if ledger is None or event is None or not event.instance_id:
+        return None
+    name = event_connection(run)
+    return await ledger.aread(lambda state: find_instance(state, name, event.instance_id))
 
 
 def _promised(value: Any) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
@@ -24,6 +25,8 @@ _YES = frozenset({"y", "yes", "tyes", "true"})
 _NO = frozenset({"n", "no", "tno", "false"})
 _WRITTEN = (EffectState.SENDING, EffectState.DONE)
 _LONGEST_TARGET = 300
+#: :func:`_nearness` of an update into the very record that the rows are read from.
+_AT_HOME = (True, True, True)
 
 
 def written(values: Mapping[str, Any], row: Any, document_key: str) -> bytes | None:
@@ -69,11 +72,12 @@ class WriteBack:
     """
 
     def __init__(self, earlier: Delivery, query: str) -> None:
-        #: Whether repeating the delivery would make something a second time, and the document may just have stayed.
-        #: A query that left it out meanwhile shows it because it was reset; another one proves nothing.
-        self.matters = not (query and earlier.left_source == query) and any(
+        self._creates = any(
             one.effect == Effect.CREATE and one.state is not EffectState.ABSENT for one in earlier.effects.values()
         )
+        #: Whether repeating the delivery would make something a second time, and the document may just have stayed.
+        #: A query that left it out meanwhile shows it because it was reset; another one proves nothing.
+        self.matters = self._creates and not (query and earlier.left_source == query)
         updates = [
             one
             for one in earlier.effects.values()
@@ -90,11 +94,46 @@ class WriteBack:
             if _nearness(one, earlier) == best:
                 places.setdefault((one.connection, one.request.get("entity")), []).append(one)
         self._places = list(places.values())
+        self._at_home = best == _AT_HOME
 
     @property
     def targets(self) -> frozenset[str]:
         """The records that it wrote into: what others wrote into them since is no reset either."""
         return frozenset(one.target for place in self._places for one in place if one.target)
+
+    @property
+    def elsewhere(self) -> list[EffectRecord]:
+        """What was written over another connection, or into another set, than the rows are read from: one for each
+        place, with all the values that the delivery left there. Such rows may be copies of some age.
+        """
+        if not self._creates or self._at_home:
+            return []
+        found = []
+        for place in self._places:
+            values = {name: value for one in place for name, value in one.request["values"].items()}
+            found.append(replace(place[-1], request={**place[-1].request, "values": values}))
+        return found
+
+    def refuse_outdated(
+        self, row: Any, found: Sequence[tuple[EffectRecord, Mapping[str, Any] | None]], since: Sequence[EffectRecord]
+    ) -> None:
+        """A row looks as if it had been reset: the records that were written into say whether it was.
+
+        :param found: those of :attr:`elsewhere` that could be read back, with the fields that they wrote as the record
+            holds them, read after the row; None if the record is gone
+        :param since: what was written into :attr:`targets` since the delivery, read after that
+        :raises Skipped: each of them is gone, or holds what flows wrote while the row shows something else
+        """
+        if not found or not all(_outdated(row, effect, stands, since) for effect, stands in found):
+            return
+        places = ", ".join(f"{effect.connection} {effect.request.get('entity') or ''}".rstrip() for effect, _ in found)
+        raise Skipped(
+            f"该单据已送达，{places} 中仍保留着回写的值，或记录已不存在；"
+            "来源返回的是过期数据，或查询条件没有排除已送达的单据",
+            f"Already delivered, and {places} still holds what was written back, or the record is gone: "
+            "the source is out of date, or the query does not exclude delivered documents",
+            warning=True,
+        )
 
     def refuse_unchanged(self, row: Any, since: Sequence[EffectRecord] = ()) -> None:
         """A row that still holds what was written needs no second look: it was not resubmitted.
@@ -171,14 +210,31 @@ def _judge(place: Sequence[EffectRecord], row: Any, since: Sequence[EffectRecord
         return _Verdict.UNCLEAR
     if _put_back(fields, row):
         return _Verdict.RESET
-    targets = {one.target for one in place}
-    known = [*place, *(one for one in since if one.target in targets and isinstance(one.request, Mapping))]
+    known = _known(place, since)
     lost = [name for name in fields if not any(_wrote(one, name, row[name]) for one in known)]
     if not lost:
         return _Verdict.HELD
     # What an update without an answer was to write may never have stood there: to miss it proves nothing.
     certain = any(one.state is EffectState.DONE for name in lost for one in fields[name])
     return _Verdict.RESET if certain else _Verdict.UNCLEAR
+
+
+def _outdated(row: Any, effect: EffectRecord, stands: Mapping[str, Any] | None, since: Sequence[EffectRecord]) -> bool:
+    """Whether a row shows what the record does not hold any more; nobody but flows wrote into the record."""
+    if stands is None:
+        return True
+    known = _known([effect], since)
+    names = [name for name in effect.request["values"] if name in stands]
+    if not all(any(_wrote(one, name, stands[name]) for one in known) for name in names):
+        return False
+    shown = [name for name in names if isinstance(row, Mapping) and name in row]
+    return not shown or not all(_same(stands[name], row[name]) for name in shown)
+
+
+def _known(place: Sequence[EffectRecord], since: Sequence[EffectRecord]) -> list[EffectRecord]:
+    """What flows wrote there, the delivery's own first."""
+    targets = {one.target for one in place}
+    return [*place, *(one for one in since if one.target in targets and isinstance(one.request, Mapping))]
 
 
 def _wrote(effect: EffectRecord, name: str, holds: Any) -> bool:
@@ -214,7 +270,7 @@ def _same(wrote: Any, holds: Any) -> bool:
     first, second = _plain(wrote), _plain(holds)
     if first == second:
         return True
-    # A date goes in as 2026-01-31 and may come back as 2026-01-31T00:00:00Z.
+    # A date goes in as 2026-01-31 and may come back as 2026-01-31T00:00:00Z or 20260131.
     return _date(first) is not None and _date(first) == _date(second)
 
 
@@ -236,11 +292,12 @@ def _plain(value: Any) -> Any:
     return number if number.is_finite() else lower
 
 
-def _date(value: Any) -> str | None:
-    """The date that a text begins with."""
+def _date(value: Any) -> list[str] | None:
+    """Year, month and day of the date that a text begins with, or that a number of eight digits is."""
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        text = str(int(value))
+        return [text[:4], text[4:6], text[6:]] if len(text) == 8 else None
     if not isinstance(value, str) or len(value) < 10:
         return None
     parts = value[:10].replace("/", "-").split("-")
-    if [len(part) for part in parts] != [4, 2, 2] or not all(part.isdecimal() for part in parts):
-        return None
-    return "-".join(parts)
+    return parts if [len(part) for part in parts] == [4, 2, 2] and all(part.isdecimal() for part in parts) else None

@@ -12,9 +12,10 @@
 ``POST /control/b1/expire-sessions``                     every session ends, of the Service Layer and the DI gateway
 ``POST /control/b1/drafts``                              ``{"count", "lines", "company"}``: generate unsynced purchase
                                                          requests
-``GET|PUT /control/b1/gateway``                          ``{"error_status": 400 | 200, "long_dates": false | true}``:
-                                                         how the DI gateway refuses a statement (HTTP status), and
-                                                         whether dates carry a time
+``GET|PUT /control/b1/gateway``                          ``{"error_status": 400 | 200, "long_dates": false | true,
+                                                         "lag_s": 0}``: how the DI gateway refuses a statement (HTTP
+                                                         status), whether dates carry a time, and how many seconds what
+                                                         is read by SQL may be behind
 ``POST /control/{system}/expire-tokens``                 every access token ends
 ``GET  /control/{system}/callback``                      the event subscription
 ``PUT  /control/{system}/callback``                      ``{"url"}``: has the address prove itself, saves only if it did
@@ -60,6 +61,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -182,15 +184,18 @@ class _Control:
 
     async def gateway(self, request: Request) -> object:
         gateway = self._world.b1.gateway
-        return {"error_status": gateway.error_status, "long_dates": gateway.long_dates}
+        return {"error_status": gateway.error_status, "long_dates": gateway.long_dates, "lag_s": gateway.lag_s}
 
     async def change_gateway(self, request: Request) -> object:
         gateway, body = self._world.b1.gateway, await _body(request)
         status = body.get("error_status", gateway.error_status)
         long_dates = body.get("long_dates", gateway.long_dates)
+        lag = body.get("lag_s", gateway.lag_s)
         if status not in (200, 400) or not isinstance(long_dates, bool):
             raise ValueError("error_status is 400 or 200, long_dates true or false")
-        gateway.error_status, gateway.long_dates = status, long_dates
+        if not isinstance(lag, int | float | Decimal) or isinstance(lag, bool) or lag < 0:
+            raise ValueError("lag_s is a number from 0")
+        gateway.error_status, gateway.long_dates, gateway.lag_s = status, long_dates, float(lag)
         return await self.gateway(request)
 
     async def stream(self, request: Request) -> object:

@@ -26,7 +26,7 @@ from runtime.service.idempotency import Idempotency, Outcome, RequestKey
 from runtime.service.intake import Intake
 from runtime.service.requests import report_patience, reported_event
 from runtime.store.answers import StoredAnswer
-from runtime.store.inbox import REPORTED, InboxEvent
+from runtime.store.inbox import REPORTED, InboxEvent, ledger_key
 
 __all__ = ["Carried", "Reports"]
 
@@ -111,7 +111,7 @@ class Reports:
                     connection=item.connection,
                     request=asked,
                     input=asked["body"] if isinstance(asked["body"], dict) else {},
-                    document_key=item.event.key,
+                    document_key=ledger_key(item.event),
                 ),
             )
             return answer_of_run(mapping, flow, summary)

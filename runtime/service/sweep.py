@@ -24,6 +24,9 @@ __all__ = ["Sweep"]
 
 log = structlog.get_logger(__name__)
 
+#: Mapping → forms that its verdict flows wait for; '' = every form.
+Forms = dict[str, set[str]]
+
 #: Approvals that one connection is asked about at the same time: the flows share its rate limit.
 _CONCURRENCY = 4
 _BATCH = 100
@@ -77,14 +80,13 @@ class Sweep:
 
     async def sweep(self) -> int:
         """Ask about every approval that is due; returns how many verdicts were found."""
-        forms: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        forms: defaultdict[str, Forms] = defaultdict(lambda: defaultdict(set))
         for route in self._router.verdict_routes():
-            forms[route.connection][route.mapping.id] = route.form or ""
+            forms[route.connection][route.mapping.id].add(route.form or "")
         found = await asyncio.gather(*(self._connection(name, known) for name, known in forms.items()))
         return sum(found)
 
-    async def _connection(self, name: str, forms: dict[str, str]) -> int:
-        """:param forms: mapping → form that its verdict flow waits for"""
+    async def _connection(self, name: str, forms: Forms) -> int:
         found = 0
         try:
             async with self._pool.lease() as lease:
@@ -101,11 +103,11 @@ class Sweep:
             log.warning("open approvals cannot be asked about", connection=name, reason=error.sentence("en"))
         return found
 
-    def _due(self, connection: Connection, name: str, forms: dict[str, str]) -> list[OpenApproval]:
+    def _due(self, connection: Connection, name: str, forms: Forms) -> list[OpenApproval]:
         now = self._clock()
         return due_approvals(connection, name, mappings=forms, opened_before=now - self._age, now=now, limit=_BATCH)
 
-    async def _ask_all(self, connector: Connector[Any], due: list[OpenApproval], forms: dict[str, str]) -> int:
+    async def _ask_all(self, connector: Connector[Any], due: list[OpenApproval], forms: Forms) -> int:
         waiting = iter(due)
         failures: list[IntegrationError] = []
         found = 0
@@ -116,7 +118,7 @@ class Sweep:
                 if failures:
                     return
                 try:
-                    found += await self._ask(connector, approval, forms[approval.mapping])
+                    found += await self._ask(connector, approval, _form(approval, forms[approval.mapping]))
                 except (RetryLater, FixSetup) as error:
                     failures.append(error)
 
@@ -156,3 +158,10 @@ class Sweep:
             )
             self._stored()
         return new
+
+
+def _form(approval: OpenApproval, forms: set[str]) -> str:
+    """The form that the verdict belongs to where the other system does not name it; empty where that is not certain."""
+    if len(forms) == 1:
+        return next(iter(forms))
+    return approval.form if approval.form in forms else ""

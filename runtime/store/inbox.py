@@ -76,16 +76,18 @@ def insert_event(connection: Connection, name: str, event: Event) -> bool:
 def insert_polled(connection: Connection, name: str, event: Event) -> bool:
     """Store an event that was found by asking; False if its approval has an event of this type on the way already.
 
-    One that was carried out without recording a verdict (no flow wanted it at that time) is carried out again.
+    One that was carried out without recording a verdict (no flow wanted it at that time) is carried out again. One that
+    was given up and reports another outcome is on the way no more: the approval did not confirm it.
     """
-    on_the_way = select(inbox.c.id).where(
+    unfinished = select(inbox).where(
         inbox.c.connection == name,
         inbox.c.instance_id == event.instance_id,
         or_(inbox.c.type == event.type, inbox.c.type.startswith(REPORTED, autoescape=True)),
         inbox.c.state != "done",
     )
-    if connection.execute(on_the_way.limit(1)).first() is not None:
-        return False
+    for item in map(_event, connection.execute(unfinished)):
+        if not _given_up(item) or item.event.outcome == event.outcome:
+            return False
     statement = _insert(connection, name, event).on_conflict_do_update(
         index_elements=_KEY, set_={"state": "new", "attempts": 0, "finished_at": None, "note": ""}
     )
@@ -126,8 +128,9 @@ def ledger_key(event: Event) -> str:
 
     An approval ends once: its verdict has one place in the ledger, however often and in whichever way it arrives.
     """
-    if event.type == _FINISHED and event.instance_id and event.outcome is not None:
-        return f"{event.type} {event.instance_id} {event.outcome}"
+    ends = event.type == _FINISHED or event.type.startswith(REPORTED)
+    if ends and event.instance_id and event.outcome is not None:
+        return f"{_FINISHED} {event.instance_id} {event.outcome}"
     return event.key
 
 
@@ -261,6 +264,10 @@ def old_events(connection: Connection, *, before: datetime, after: int = 0, limi
 def delete_events(connection: Connection, *, ids: Collection[int]) -> int:
     """Forget these events, as far as they are carried out; returns how many went."""
     return connection.execute(delete(inbox).where(inbox.c.id.in_(ids), inbox.c.state == "done")).rowcount
+
+
+def _given_up(item: InboxEvent) -> bool:
+    return item.state == "failed" and item.next_attempt_at is None
 
 
 def _insert(connection: Connection, name: str, event: Event) -> Any:

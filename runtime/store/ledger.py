@@ -33,6 +33,7 @@ __all__ = [
     "EffectState",
     "close_delivery",
     "end_of_source",
+    "form_of",
     "get_delivery",
     "latest",
     "read_deliveries",
@@ -90,8 +91,8 @@ class EffectRecord:
     action: str
     digest: str
     #: What was sent (JSON values; ready JSON as ``bytes`` when writing); of a ``create`` only while no answer is known,
-    #: of an ``update`` what it wrote: ``entity``, ``key``, ``values``, and as ``before`` what stood there in the row
-    #: that the document was taken up with.
+    #: then its :func:`form_of`; of an ``update`` what it wrote: ``entity``, ``key``, ``values``, and as ``before`` what
+    #: stood there in the row that the document was taken up with.
     request: Any = None
     #: Of an ``update``: the record that it wrote into, ``connection/entity/key``.
     target: str = ""
@@ -167,6 +168,12 @@ def save(connection: Connection, delivery: Mapping[str, Any], changed: Sequence[
         rows = [{"delivery_id": delivery_id, **vars(one)} for one in changed]
         connection.execute(UPSERT_EFFECTS[connection.dialect.name], rows)
     return int(delivery_id)
+
+
+def form_of(request: Any) -> dict[str, str] | None:
+    """What stays of the request of a ``create``: the form, which tells whose verdict it is when somebody has to ask."""
+    form = request.get("form") if isinstance(request, Mapping) else None
+    return {"form": str(form)} if form else None
 
 
 def close_delivery(connection: Connection, delivery_id: int, *, note: str) -> None:

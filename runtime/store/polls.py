@@ -9,7 +9,8 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from runtime.store.tables import deliveries, polls
+from runtime.store.ledger import form_of
+from runtime.store.tables import deliveries, effects, polls
 
 __all__ = ["OpenApproval", "due_approvals", "forget_polls", "plan_polls"]
 
@@ -22,6 +23,8 @@ class OpenApproval:
     mapping: str
     instance_id: str
     opened_at: datetime
+    #: The form that it was created with; empty if that is not recorded.
+    form: str
 
 
 def due_approvals(
@@ -32,8 +35,20 @@ def due_approvals(
     :param mappings: created by these mappings
     """
     due = func.coalesce(polls.c.next_at, deliveries.c.opened_at, type_=polls.c.next_at.type)
+    created = (
+        select(effects.c.request)
+        .where(effects.c.delivery_id == deliveries.c.id, effects.c.instance_id == deliveries.c.instance_id)
+        .limit(1)
+        .scalar_subquery()
+    )
     query = (
-        select(deliveries.c.id, deliveries.c.mapping, deliveries.c.instance_id, deliveries.c.opened_at)
+        select(
+            deliveries.c.id,
+            deliveries.c.mapping,
+            deliveries.c.instance_id,
+            deliveries.c.opened_at,
+            created.label("request"),
+        )
         .outerjoin(polls, polls.c.delivery_id == deliveries.c.id)
         .where(
             deliveries.c.outcome == "",
@@ -47,7 +62,13 @@ def due_approvals(
         .limit(limit)
     )
     return [
-        OpenApproval(delivery_id=row.id, mapping=row.mapping, instance_id=row.instance_id, opened_at=row.opened_at)
+        OpenApproval(
+            delivery_id=row.id,
+            mapping=row.mapping,
+            instance_id=row.instance_id,
+            opened_at=row.opened_at,
+            form=(form_of(row.request) or {}).get("form", ""),
+        )
         for row in connection.execute(query)
     ]
 

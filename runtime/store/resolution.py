@@ -16,7 +16,16 @@ from runtime.errors import Refused
 from runtime.store.columns import utc_now
 from runtime.store.inbox import find_by_ledger_key
 from runtime.store.instances import holder_of
-from runtime.store.ledger import RUN_SOURCES, Delivery, DeliveryState, EffectRecord, EffectState, get_delivery, save
+from runtime.store.ledger import (
+    RUN_SOURCES,
+    Delivery,
+    DeliveryState,
+    EffectRecord,
+    EffectState,
+    form_of,
+    get_delivery,
+    save,
+)
 from runtime.store.runs import queue_run
 from runtime.store.tables import deliveries, inbox
 
@@ -53,7 +62,7 @@ def resolve_created(
     done = replace(
         effect,
         state=EffectState.DONE,
-        request=None,
+        request=form_of(effect.request),
         result=result,
         instance_id=instance,
         adopted=True,

@@ -198,7 +198,8 @@ effects = Table(
     Column("action", String(120), nullable=False),
     #: Hash of what was sent.
     Column("digest", String(40), nullable=False),
-    #: Of a ``create``: what was sent, kept while no answer is known, because reconciliation must look for just that.
+    #: Of a ``create``: what was sent, kept while no answer is known, because reconciliation must look for just that;
+    #: then {"form"} of an approval, because not every system says whose verdict it is.
     #: Of an ``update``: {"entity", "key", "values"} of what it writes, to recognise a document that still holds it, and
     #: as "before" what stood there, to recognise one that was put back.
     Column("request", Json),

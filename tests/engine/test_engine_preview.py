@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from runtime.connectors.base import Effect, Event, Outcome
+from runtime.engine.engine import RunRequest
 from runtime.engine.preview import PLACEHOLDER, preview
 from runtime.errors import FormGone, MappingFailed, ValueRefused
 from runtime.store.listings import list_deliveries
@@ -36,8 +39,6 @@ async def test_a_preview_shows_every_effect_and_has_none(bench) -> None:
 async def test_the_preview_shows_just_what_the_run_sends(bench) -> None:
     bench.world.add(1, 2, 3)
     seen = await preview(bench.mapping(), "submit", bench.pool)
-    from runtime.engine.engine import RunRequest
-
     await bench.engine.run(bench.mapping(), "submit", RunRequest(cause="manual"))
     sent = sorted(one["values"]["名称"] for one in bench.world.approvals.values())
     assert [one.sent[0].request.body["名称"] for one in seen.documents] == sent
@@ -63,8 +64,6 @@ def with_controls(bench, controls: list[dict[str, Any]]) -> Any:
 
 
 async def test_a_value_that_does_not_fit_its_control_is_refused_in_preview_and_run(bench) -> None:
-    from runtime.engine.engine import RunRequest
-
     bench.world.add(1)
     mapping = with_controls(bench, [{"id": "f1", "label": "名称", "type": "number"}])
     seen = await preview(mapping, "submit", bench.pool)
@@ -99,6 +98,45 @@ async def test_a_verdict_flow_can_be_previewed(bench) -> None:
     assert document.key == ""
     assert document.sent[0].request.body == {"Status": "refused"}
     assert "Status" not in bench.world.drafts[1]
+
+
+async def test_a_verdict_is_previewed_with_the_document_that_its_run_finds(bench) -> None:
+    bench.world.add(1)
+    await bench.engine.run(bench.mapping(), "submit", RunRequest(cause="manual"))
+    event = Event(key="k", type="approval.finished", instance_id="i1", outcome=Outcome.AGREED)
+    seen = await preview(bench.mapping(), "verdict", bench.pool, event=event, ledger=bench.db)
+    [document] = seen.documents
+    assert [one.request.url for one in document.sent] == ["http://erp/Drafts(1)"]
+
+
+@pytest.mark.parametrize("call", ["target.update", "target.create_approval"])
+async def test_what_another_system_did_is_not_shown_as_done(bench, call: str) -> None:
+    """A mapping that was changed since: the run repeats an update there, and asks a person about a create."""
+    bench.world.add(1)
+    given = bench.submit_steps[1]["steps"][2 if call == "target.update" else 1]["with"]
+    given = {**given, "values": {"名称": "d1"}}
+    other = {"target.update": ("erp-1", "erp-2"), "target.create_approval": ("oa-1", "oa-2")}[call]
+    failing = {"call": "oa.comment", "with": {"text": "{{ draft.Missing }}"}}
+    rows, each = bench.submit_steps
+    steps = [rows, {**each, "steps": [{"id": "first", "call": call, "with": given}, failing]}]
+    before, after = (
+        bench.mapping(submit=steps).model_copy(
+            update={"connections": {"erp": "erp-1", "oa": "oa-1", "target": name}},
+        )
+        for name in other
+    )
+    bench.pool.connectors["oa-2"] = type(bench.pool.connectors["oa-1"])(bench.world, "oa-2")
+    await bench.engine.run(before, "submit", RunRequest(cause="manual"))
+    [document] = (await preview(before, "submit", bench.pool, ledger=bench.db)).documents
+    assert document.sent == []
+    [document] = (await preview(after, "submit", bench.pool, ledger=bench.db)).documents
+    await bench.engine.run(after, "submit", RunRequest(cause="manual"))
+    if call == "target.update":
+        assert [one.connection for one in document.sent] == ["erp-2"]
+        assert bench.world.count("erp.update") == 2
+    else:
+        assert (document.state, document.sent) == ("unknown", [])
+        assert bench.world.count("oa.create_approval") == 1
 
 
 async def test_a_wrong_setup_ends_the_preview_with_one_error(bench) -> None:

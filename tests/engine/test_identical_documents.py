@@ -14,7 +14,7 @@ from runtime.errors import OutcomeUnknown
 from runtime.store import instances, ledger
 from runtime.store.columns import utc_now
 from runtime.store.instances import TakenByAnother
-from runtime.store.ledger import DeliveryState, EffectRecord, EffectState
+from runtime.store.ledger import DeliveryState, EffectRecord, EffectState, save
 from runtime.store.listings import list_deliveries
 
 MANUAL = RunRequest(cause="manual")
@@ -72,6 +72,34 @@ async def test_two_lost_answers_with_one_approval_are_adopted_once(bench) -> Non
     assert held(bench) == ["i1", "i2"]
     assert {one.state for one in bench.db.read(list_deliveries)} == {"complete"}
     assert sorted(row["Instance"] for row in bench.world.drafts.values()) == ["i1", "i2"]
+
+
+async def test_what_a_twin_adopts_at_the_same_moment_is_no_question_for_a_person(bench) -> None:
+    bench.world.add(1, Name="the same")
+    mapping = bench.mapping()
+    lose_answers(bench, "oa.create_approval", "after", 1)
+    bench.world.finding = Finding.ABSENT
+    await bench.engine.run(mapping, "submit", MANUAL)
+    bench.world.finding = None
+
+    def adopt(called: str, _params: Any) -> None:
+        if called == "oa.reconcile" and not held(bench):
+            effect = EffectRecord(
+                step="approval", effect="create", state=EffectState.DONE, connection="oa-1", action="create_approval",
+                digest="", instance_id="i1", adopted=True, started_at=utc_now(),
+            )  # fmt: skip
+            twin = {
+                "mapping": "demo", "flow": "twin", "source": "erp-1/Drafts", "document_key": "2", "generation": 1,
+                "document": 2, "state": "complete", "instance_id": "i1", "connection": "oa-1",
+            }  # fmt: skip
+            bench.db.write(lambda connection: save(connection, twin, [effect]))
+
+    bench.world.before = adopt
+    for _ in range(2):
+        bench.new_engine()
+        await bench.engine.run(mapping, "submit", MANUAL)
+    assert held(bench) == ["i1", "i2"]
+    assert bench.world.drafts[1]["Instance"] == "i2"
 
 
 async def test_nothing_is_adopted_while_a_twin_waits_for_its_answer(bench) -> None:

@@ -223,7 +223,7 @@ def machine(new_bench: Callable[[], Any]) -> type[RuleBasedStateMachine]:
                 self.check_the_end()
             finally:
                 self.loop.close()
-                self.bench.db.close()
+                self.bench.close()
 
         def check_the_end(self) -> None:
             events = self.bench.db.read(lambda state: list_events(state, limit=1000))
@@ -242,11 +242,11 @@ def machine(new_bench: Callable[[], Any]) -> type[RuleBasedStateMachine]:
     return Verdicts
 
 
-def test_one_effect_for_every_verdict(new_bench: Callable[[], Any]) -> None:
+def test_one_effect_for_every_verdict(new_bench: Callable[[], Any], histories: int) -> None:
     run_state_machine_as_test(
         machine(new_bench),
         settings=settings(
-            max_examples=30,
+            max_examples=histories,
             # A counterexample of 25 steps reads well enough, and shrinking it takes minutes.
             phases=[Phase.reuse, Phase.generate],
             stateful_step_count=25,

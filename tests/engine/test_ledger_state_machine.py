@@ -265,17 +265,17 @@ def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBa
                     assert len(self.approvals(key)) == max(self.submitted[key], alike[row["Name"]])
             finally:
                 self.loop.close()
-                self.bench.db.close()
+                self.bench.close()
 
     return Ticks
 
 
 @pytest.mark.parametrize("query_changes", [False, True], ids=["steady", "query-changes"])
-def test_never_twice_and_never_lost(new_bench: Callable[[], Any], query_changes: bool) -> None:
+def test_never_twice_and_never_lost(new_bench: Callable[[], Any], histories: int, query_changes: bool) -> None:
     run_state_machine_as_test(
         machine(new_bench, query_changes=query_changes),
         settings=settings(
-            max_examples=40,
+            max_examples=histories,
             # A counterexample of twenty steps reads well enough, and shrinking it takes minutes.
             phases=[Phase.reuse, Phase.generate],
             stateful_step_count=20,

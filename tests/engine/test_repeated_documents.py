@@ -334,6 +334,8 @@ def refused(delivery: Delivery, row: dict[str, Any]) -> bool:
         ("Y", None, False),
         (None, "", True),
         ("2026-01-31", "2026-01-31T00:00:00Z", True),
+        ("2026-01-31", "20260131", True),
+        ("2026-01-31", "20260130", False),
         ("2026-01-31", "2026-02-01", False),
         (12, "12", True),
         ("12.50", 12.5, True),
@@ -374,3 +376,47 @@ def test_where_the_same_key_was_written_in_several_places_each_may_be_the_docume
     assert refused(delivery, {"U_Mark": "Y"})
     assert refused(delivery, {"U_Mark": "sent"})
     assert not refused(delivery, {"U_Mark": "N"})
+
+
+@pytest.mark.parametrize(
+    ("row", "stands", "outdated"),
+    [
+        ({"U_Mark": "N"}, {"U_Mark": "Y", "U_State": "sent"}, True),
+        ({"U_Mark": "N"}, {"U_Mark": "Y", "U_State": "agreed"}, True),
+        ({}, {"U_Mark": "Y", "U_State": "agreed"}, True),
+        ({"U_Mark": "N"}, None, True),
+        ({"U_Mark": "N"}, {"U_Mark": "N", "U_State": "sent"}, False),
+        ({}, {"U_Mark": "N", "U_State": "agreed"}, False),
+        # A query that compares another field shows it again, and says the same as the record.
+        ({"U_Mark": "Y"}, {"U_Mark": "Y", "U_State": "sent"}, False),
+        # A flow released it: the row is no older than that.
+        ({"U_Mark": "released"}, {"U_Mark": "released", "U_State": "agreed"}, False),
+        ({"U_Mark": "N"}, {"U_Mark": "released", "U_State": "agreed"}, True),
+    ],
+)
+def test_a_row_from_elsewhere_is_believed_only_if_the_record_itself_does_not_contradict_it(
+    row, stands, outdated
+) -> None:
+    delivery = replace(
+        earlier({"connection": "sl", "entity": "Drafts", "key": "5", "values": {"U_Mark": "Y", "U_State": "sent"}}),
+        source="db/ODRF",
+    )
+    [effect] = WriteBack(delivery, "").elsewhere
+    verdict = replace(effect, request={"values": {"U_State": "agreed", "U_Mark": "released"}})
+
+    def refused(*found: Any) -> bool:
+        try:
+            WriteBack(delivery, "").refuse_outdated(row, found, [verdict])
+        except Skipped as reason:
+            return reason.warning
+        return False
+
+    assert refused((effect, stands)) is outdated
+    assert refused((effect, stands), (effect, {"U_Mark": "N"})) is False
+    assert refused() is False
+
+
+def test_rows_of_the_very_record_that_was_written_into_are_not_read_twice() -> None:
+    delivery = earlier({"entity": "Drafts", "key": "5", "values": {"U_Mark": "Y"}})
+    assert WriteBack(delivery, "").elsewhere == []
+    assert len(WriteBack(replace(delivery, source="b1/ODRF"), "").elsewhere) == 1

@@ -67,6 +67,30 @@ async def test_created_goes_on_with_the_remaining_steps(bench) -> None:
     assert decision["at"].startswith("20")
 
 
+@pytest.mark.parametrize("how", ["answered", "found", "decided"])
+async def test_the_form_of_an_approval_stays_in_the_ledger(bench, how: str) -> None:
+    """Whoever asks how it ended must know whose verdict that is; of what was sent nothing else stays."""
+    rows, each = bench.submit_steps
+    form, create, mark = each["steps"]
+    create = {**create, "with": {**create["with"], "form": "PROC-7"}}
+    mapping = bench.mapping(submit=[rows, {**each, "steps": [form, create, mark]}])
+    bench.world.add(1)
+    pending = [OutcomeUnknown("没有答复", "No answer")] if how != "answered" else []
+
+    def lose(called: str, _params: Any) -> None:
+        if called == "oa.create_approval" and pending:
+            raise pending.pop()
+
+    bench.world.after = lose
+    bench.world.finding = Finding.UNCLEAR if how == "decided" else None
+    for _ in range(2):
+        await bench.engine.run(mapping, "submit", MANUAL)
+    if how == "decided":
+        bench.db.write(partial(resolve_created, delivery_id=only(bench).id, created="i1", by="li"))
+    effect = only(bench).effects["each.draft/approval"]
+    assert (effect.state, effect.instance_id, effect.request) == ("done", "i1", {"form": "PROC-7"})
+
+
 async def test_resend_sends_once_more(bench) -> None:
     mapping, delivery = await unknown(bench, "before")
     decided = bench.db.write(partial(resolve_resend, delivery_id=delivery.id, by="li"))

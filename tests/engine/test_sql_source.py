@@ -53,16 +53,22 @@ class Drafts:
 
     def reset(self, key: int) -> None:
         """What B1's user does to have a draft submitted again."""
-        self.execute(f"UPDATE ODRF SET U_ISSYN = 'N' WHERE DocEntry = {key}")
+        self.bench.world.drafts[key]["U_ISSYN"] = "N"
+        self.copy(key)
+
+    def copy(self, key: int) -> None:
+        """The database is a replica, which now shows what B1 holds."""
+        row = self.bench.world.drafts[key]
+        self.show(key, row["U_ISSYN"], row["Instance"])
+
+    def show(self, key: int, mark: str, instance: str = "") -> None:
+        """The database shows this, whatever B1 holds."""
+        self.execute(f"UPDATE ODRF SET U_ISSYN = '{mark}', Instance = '{instance}' WHERE DocEntry = {key}")
 
     def written(self, called: str, params: Any) -> None:
         """The Service Layer writes into the same database."""
         if called == "erp.update":
-            values = params.values
-            self.execute(
-                f"UPDATE ODRF SET U_ISSYN = '{values['U_ISSYN']}', Instance = '{values['Instance']}' "
-                f"WHERE DocEntry = {params.key}"
-            )
+            self.copy(params.key)
 
     def mapping(self, statement: str, **params: Any) -> Any:
         read = {"statement": statement, "lines": {"statement": LINES}, **params}
@@ -173,6 +179,34 @@ async def test_a_write_back_that_failed_is_finished_without_a_second_approval(dr
     assert (await drafts.run(WAITING)).done == 1
     assert drafts.sent == 1
     assert drafts.execute("SELECT U_ISSYN, Instance FROM ODRF") == [("Y", "i1")]
+
+
+async def test_a_replica_that_is_behind_makes_no_second_approval(drafts) -> None:
+    drafts.add(1, 2)
+    drafts.bench.world.after = lambda _name, _params: None
+    assert (await drafts.run(WAITING)).done == 2
+    for statement in (WAITING, "SELECT DocEntry, Name, UserCode, U_ISSYN FROM ODRF"):
+        summary = await drafts.run(statement)
+        assert (summary.state, summary.skipped, drafts.sent) == ("succeeded", 2, 2)
+        assert "the source is out of date" in summary.note
+    drafts.copy(1)
+    del drafts.bench.world.drafts[2]
+    assert (await drafts.run(WAITING)).skipped == 1
+    drafts.reset(1)
+    assert (await drafts.run(WAITING)).done == 1
+    assert drafts.sent == 3
+
+
+async def test_a_replica_that_falls_back_makes_no_second_approval(drafts) -> None:
+    drafts.add(1)
+    assert (await drafts.run(WAITING)).done == 1
+    assert (await drafts.run(WAITING)).total == 0
+    drafts.show(1, "N")
+    summary = await drafts.run(WAITING)
+    assert (summary.skipped, drafts.sent) == (1, 1)
+    drafts.reset(1)
+    assert (await drafts.run(WAITING)).done == 1
+    assert drafts.sent == 2
 
 
 async def test_a_row_that_another_run_delivered_meanwhile_is_not_sent_from_its_old_state(drafts) -> None:

@@ -48,7 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     print(f"seed {seed}; repeat with: python -m tests.faults --seed {seed}", flush=True)
-    print(" " * 22 + "".join(f"{name:>{width}}" for name, width in _COLUMNS), flush=True)
+    print(" " * 24 + "".join(f"{name:>{width}}" for name, width in _COLUMNS), flush=True)
     passed = True
     for state in options.state or ["sqlite"]:
         for name in options.weather or WEATHERS:
@@ -73,7 +73,7 @@ def _campaign(plan: Plan, state: str) -> bool:
         weather = plan.weather
         environment = {**weather.environment, **({"B1_STATE": url} if url else {})}
         kind = WeaverLaboratory if weather.system == "weaver" else Laboratory
-        with kind.opened(folder / "lab", environment, weather.connection, weather.system) as laboratory:
+        with kind.opened(folder / "lab", environment, weather.connection, weather.system, weather.source) as laboratory:
             outcome = run(plan, laboratory)
         _show(outcome, state)
         if not outcome.audit.passed:
@@ -104,7 +104,7 @@ def _show(outcome: Outcome, state: str) -> None:
         round(outcome.settling),
     )
     cells = "".join(f"{figure:>{width}}" for figure, (_, width) in zip(figures, _COLUMNS, strict=True))
-    print(f"{state:<12}{outcome.plan.weather.name:<10}{cells}", flush=True)
+    print(f"{state:<12}{outcome.plan.weather.name:<12}{cells}", flush=True)
     for sentence in [*audit.violations, *audit.undecided, *audit.shortfalls]:
         print(f"    {sentence}", flush=True)
 

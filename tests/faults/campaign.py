@@ -45,6 +45,10 @@ class Weather:
     name: str
     #: The approval system: ``dingtalk``, ``wecom`` or ``weaver``.
     system: str = "dingtalk"
+    #: How drafts are read by SQL, ``gateway`` or ``queries``; empty = by OData.
+    source: str = ""
+    #: Seconds that what is read by SQL may be behind: a replica.
+    lag: float = 0.0
     #: Share of calls that meet each kind of fault, see :mod:`runtime.sandbox.faults`.
     faults: Mapping[str, float] = field(default_factory=dict)
     #: Its subscription: ``copies``, ``scatter_s``, ``drop`` …
@@ -102,6 +106,7 @@ def run(plan: Plan, laboratory: Laboratory) -> Outcome:
     weather = plan.weather
     given = len(laboratory.drafts())
     laboratory.subscribe({"backoff": _BACKOFF, **weather.push})
+    laboratory.control("PUT", "/b1/gateway", {"lag_s": weather.lag})
     rates = {"rates": dict(weather.faults), "timeout_s": 5.0, "seed": plan.seed}
     laboratory.control("PUT", "/faults", rates)
     with _approvers(laboratory, plan.seed):

@@ -36,6 +36,36 @@ _CONNECTION = {
     "wecom": demo.WECOM_CONNECTION,
     "weaver": demo.WEAVER_CONNECTION,
 }
+#: By the weather's word for it: the connection that drafts are read from by SQL, empty where B1's own does it. What is
+#: written always goes through the Service Layer.
+_SOURCES: dict[str, dict[str, Any]] = {
+    "gateway": {
+        "kind": "b1.di_api",
+        "base_url": "{sandbox}/b1",
+        "company": demo.B1_COMPANY,
+        "user": demo.B1_USER,
+        "password": demo.B1_PASSWORD,
+    },
+    "queries": {},
+}
+_HEADER = (
+    'SELECT T0."DocEntry", T0."DocNum", T0."ReqName", T0."Department", T0."DocDate", T0."DocDueDate", T0."Comments", '
+    'T0."U_PurReqType", T0."U_UserID", T0."U_BMID" FROM ODRF T0 '
+    "WHERE T0.\"ObjType\" = '1470000113' AND IFNULL(T0.\"U_ISSYN\",'N') = 'N'"
+)
+_LINES = (
+    'SELECT T1."DocEntry", T1."LineNum", T1."ItemCode", T1."Dscription", T1."U_Specifications", T1."Quantity", '
+    'T1."PQTReqDate", T1."FreeTxt" FROM DRF1 T1'
+)
+#: Property of the Service Layer → column of the statements, where they differ.
+_COLUMNS = {
+    "RequesterDepartment": "Department",
+    "RequesterName": "ReqName",
+    "DocumentLines": "Lines",
+    "ItemDescription": "Dscription",
+    "RequiredDate": "PQTReqDate",
+    "FreeText": "FreeTxt",
+}
 _REQUESTS = "DocObjectCode eq '1470000113'"
 #: A draft of the demo data that is marked from the beginning.
 _SYNCED_BEFORE = 15
@@ -52,14 +82,18 @@ class Laboratory:
 
     :param environment: further settings of the runtime, ``B1_…``
     :param system: the approval system, ``dingtalk`` or ``wecom``; see :mod:`tests.faults.weaver` for the third
+    :param source: how drafts are read by SQL, ``gateway`` or ``queries``; empty = by OData
     """
 
     #: What the control API calls it when something is sent to the runtime once more.
     again = "redeliver"
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], system: str = "dingtalk") -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], system: str = "dingtalk", source: str = ""
+    ) -> None:
         self._folder = folder
         self.system = system
+        self._source = source
         self._environment = {**os.environ, **environment, "B1_MAPPINGS": str(folder / "mappings"), "B1_LOG": "warning"}
         self._environment.pop(VARIABLE, None)
         self._runtime: subprocess.Popen[bytes] | None = None
@@ -75,14 +109,17 @@ class Laboratory:
         environment: Mapping[str, str] | None = None,
         connection: Mapping[str, Any] | None = None,
         system: str = "dingtalk",
+        source: str = "",
     ) -> Iterator[Self]:
         """A laboratory with its sandbox running, in an empty folder.
 
         :param connection: settings of the connection to the approval system that are not as usual
         """
-        laboratory = cls(folder, environment or {}, system)
+        laboratory = cls(folder, environment or {}, system, source)
         (folder / "mappings").mkdir(parents=True)
         mapping = laboratory._mapping()
+        if source:
+            _read_by_sql(mapping, source)
         (folder / "mappings" / f"{mapping['id']}.json").write_text(json.dumps(mapping), encoding="utf-8")
         sandbox = laboratory._start("sandbox", "--port", str(laboratory._sandbox_port), *laboratory._sandbox_options())
         try:
@@ -243,6 +280,8 @@ class Laboratory:
     def _save_connections(self, changes: Mapping[str, Any]) -> None:
         documents = demo.connections(self.sandbox)
         documents[_CONNECTION[self.system]] |= {**self._registration(), **changes}
+        if source := _SOURCES.get(self._source):
+            documents[self._source] = source | {"base_url": source["base_url"].format(sandbox=self.sandbox)}
         for document in documents.values():
             document |= {"rate": 1000, "timeout": _TIMEOUT}
         file = self._folder / "connections.json"
@@ -270,6 +309,18 @@ def _quick_mapping(system: str) -> dict[str, Any]:
     mapping["flows"]["submit"]["trigger"]["schedule"] = {"every": "1s"}
     mapping["settings"] |= outcomes
     return mapping
+
+
+def _read_by_sql(mapping: dict[str, Any], source: str) -> None:
+    """Have the submission read by statements, the same columns as before."""
+    mapping["connections"]["source"] = source if _SOURCES[source] else demo.B1_CONNECTION
+    query, each = mapping["flows"]["submit"]["steps"]
+    query["call"] = "source.query"
+    query["with"] = {"statement": _HEADER, "lines": {"statement": _LINES}, "page_size": 20}
+    form = next(step for step in each["steps"] if step.get("id") == "form")["map"]
+    for field in (*form["fields"], *form["tables"], *(one for table in form["tables"] for one in table["fields"])):
+        if "from" in field:
+            field["from"] = _COLUMNS.get(field["from"], field["from"])
 
 
 def _wecom_mapping(outcomes: Mapping[str, str]) -> dict[str, Any]:

@@ -56,6 +56,8 @@ WEATHERS: Final = {
             echoes=2,
             points=tuple(point for point in FaultPoint if "acknowledge" not in point),
         ),
+        Weather(name="sql_di", source="gateway", lag=2.0, faults=_FAULTS, push=_THRICE, echoes=3),
+        Weather(name="sql_queries", source="queries", faults=_FAULTS, push=_THRICE, echoes=3),
         Weather(name="wecom", system="wecom", faults=_FAULTS, push=_THRICE, echoes=3),
     )
 }

@@ -180,6 +180,7 @@ async def test_the_gateway_fails_like_the_others(sandbox: Any) -> None:
     assert await sandbox.control("PUT", "/b1/gateway", {"error_status": 200}) == {
         "error_status": 200,
         "long_dates": False,
+        "lag_s": 0.0,
     }
     answer = await sandbox.client.post(f"{root}/exec-sql", json={"Sql": "select"})
     assert (answer.status_code, answer.json()["code"] != "RIS.10000000") == (200, True)

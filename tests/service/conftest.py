@@ -272,7 +272,7 @@ def state(request: pytest.FixtureRequest) -> Iterator[str]:
     server = request.getfixturevalue("postgres_server")
     url = server.new_database()
     yield url
-    server.drop(url)
+    server.put_back(url)
 
 
 @pytest.fixture(scope="module")

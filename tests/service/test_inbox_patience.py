@@ -14,7 +14,10 @@ from runtime.mapping.document import parse_mapping
 from runtime.sandbox import demo
 from runtime.sandbox.dingtalk.crypto import Envelope
 from runtime.service.inbox import Router
+from runtime.store.columns import utc_now
 from runtime.store.inbox import InboxEvent, insert_event, list_events
+from runtime.store.ledger import EffectRecord, EffectState, save
+from runtime.store.runs import list_runs
 from runtime.store.tables import inbox
 
 pytestmark = [pytest.mark.acceptance]
@@ -97,6 +100,45 @@ def test_a_document_that_is_at_fault_is_left_to_a_person(desk: Any, eventually: 
     assert desk.command("runs", "retry", run_id).returncode == 0
     eventually(lambda: events(desk, "done"), what="it is carried out after all")
     assert desk.command("runs", "retry", run_id).returncode == 2
+
+
+def test_an_approval_belongs_to_the_mapping_that_created_it_where_several_take_its_event(
+    desk: Any, eventually: Any
+) -> None:
+    """A flow that waits for every form hears of all approvals; another mapping's document is none of its own."""
+    tells = {"stop": "document {{ event.document }}"}
+    desk.save(verdict(tells))
+    desk.save(verdict(tells, id="every-form", settings={"form": None}))
+    desk.save(verdict(tells, id="split", settings={"form": "PROC-OF-A-MAPPING-WITHOUT-VERDICTS"}))
+
+    def deliver(connection: Any) -> None:
+        for number, mapping in enumerate(("patient", "only-submits"), start=1):
+            row = {"mapping": mapping, "flow": "submit", "source": "b1-demo/Drafts", "document_key": str(number)}
+            row |= {"generation": 1, "document": number, "state": "complete", "instance_id": f"i{number}"}
+            effect = EffectRecord(
+                step="approval", effect="create", state=EffectState.DONE, connection=demo.DINGTALK_CONNECTION,
+                action="create_approval", digest="", instance_id=f"i{number}", started_at=utc_now(),
+            )  # fmt: skip
+            save(connection, {**row, "connection": demo.DINGTALK_CONNECTION}, [effect])
+            form = demo.PROCESS_CODE if number == 1 else "PROC-OF-A-MAPPING-WITHOUT-VERDICTS"
+            event = Event(
+                key=f"e{number}", type="approval.finished", instance_id=f"i{number}", form=form, outcome=Outcome.AGREED
+            )
+            insert_event(connection, demo.DINGTALK_CONNECTION, event)
+
+    desk.write(deliver)
+    desk.serve().address()
+    eventually(lambda: len(events(desk, "done")) == 2, what="the events are carried out")
+    told = {
+        (run.mapping, run.request["event"]["instance_id"]): run.note
+        for run in desk.read(lambda connection: list_runs(connection, limit=100))
+    }
+    # Where its own mapping waits for no verdict others get it, but the number may be another document of theirs.
+    assert told == {
+        ("patient", "i1"): "document 1",
+        ("every-form", "i2"): "document ",
+        ("split", "i2"): "document ",
+    }
 
 
 def test_what_a_dead_process_had_in_hand_is_taken_up_by_the_next(desk: Any, eventually: Any) -> None:

@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from runtime.connectors.base import Event, Outcome
-from runtime.errors import NotFound, Unreachable
+from runtime.errors import CallbackRejected, NotFound, Unreachable
 from runtime.mapping.document import parse_mapping
 from runtime.service.inbox import Route
 from runtime.service.sweep import Sweep
 from runtime.store.database import Database
-from runtime.store.inbox import insert_event, list_events
-from runtime.store.tables import deliveries
+from runtime.store.inbox import event_failed, insert_event, list_events
+from runtime.store.tables import deliveries, effects
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
 MAPPING = parse_mapping(
@@ -27,6 +27,10 @@ MAPPING = parse_mapping(
     },
     "test",
 )  # fmt: skip
+
+
+def route(form: str | None = "F") -> Route:
+    return Route(mapping=MAPPING, flow="v", connection="oa-1", type="approval.finished", form=form)
 
 
 class Oa:
@@ -62,6 +66,7 @@ class Lab:
         self.now = NOW
         self.oa = Oa()
         self.woken = 0
+        self.routes = [route()]
         self.sweep = Sweep(
             db, self, self,  # type: ignore[arg-type]  # the lab is both pool and router
             every=timedelta(minutes=5), age=timedelta(minutes=10), stored=self._wake, clock=lambda: self.now,
@@ -71,7 +76,7 @@ class Lab:
         self.woken += 1
 
     def verdict_routes(self) -> list[Route]:
-        return [Route(mapping=MAPPING, flow="v", connection="oa-1", type="approval.finished", form="F")]
+        return self.routes
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[Any]:
@@ -88,6 +93,20 @@ class Lab:
             "opened_at": self.now - age, "updated_at": self.now - age, **changes,
         }  # fmt: skip
         self.db.write(lambda connection: connection.execute(insert(deliveries).values(values)))
+
+    def create(self, instance: str, form: str) -> None:
+        """The effect that an approval of this form came from."""
+
+        def work(connection: Any) -> None:
+            delivery = select(deliveries.c.id).where(deliveries.c.instance_id == instance)
+            values = {
+                "delivery_id": connection.scalar(delivery), "step": "approval", "effect": "create", "state": "done",
+                "connection": "oa-1", "action": "create_approval", "digest": "", "request": {"form": form},
+                "instance_id": instance, "started_at": self.now,
+            }  # fmt: skip
+            connection.execute(insert(effects).values(values))
+
+        self.db.write(work)
 
     async def __call__(self) -> list[str]:
         self.oa.asked.clear()
@@ -170,6 +189,26 @@ async def test_a_callback_that_is_on_its_way_is_not_doubled(lab: Lab) -> None:
     assert [row.event.key for row in lab.db.read(list_events)] == ["pushed"]
 
 
+@pytest.mark.parametrize(("again", "found"), [(None, ["pushed", "polled i1"]), (timedelta(hours=1), ["pushed"])])
+async def test_a_verdict_that_was_not_true_does_not_keep_the_true_one_out(
+    lab: Lab, again: timedelta | None, found: list[str]
+) -> None:
+    """Somebody has to look at the false one; one that is tried again by itself finds out by itself."""
+    lab.deliver("i1", age=timedelta(hours=1))
+    lab.oa.ended["i1"] = Outcome.REFUSED
+    event = Event(key="pushed", type="approval.finished", instance_id="i1", form="F", outcome=Outcome.AGREED)
+    lab.db.write(lambda connection: insert_event(connection, "oa-1", event))
+    [row] = lab.db.read(list_events)
+    error = CallbackRejected("不一致", "Contradicted")
+    lab.db.write(
+        lambda connection: event_failed(
+            connection, row.id, error=error, next_attempt_at=lab.now + again if again is not None else None
+        )
+    )
+    await lab()
+    assert [row.event.key for row in reversed(lab.db.read(list_events))] == found
+
+
 async def test_a_system_that_is_down_is_asked_about_few_and_all_of_them_later(lab: Lab) -> None:
     names = [f"i{number:02}" for number in range(40)]
     for name in names:
@@ -188,3 +227,17 @@ async def test_an_approval_that_is_gone_does_not_stop_the_others(lab: Lab) -> No
     assert await lab() == ["a", "b", "c"]
     assert [row.event.instance_id for row in lab.db.read(list_events)] == ["c"]
     assert await lab() == []
+
+
+async def test_each_verdict_has_the_form_of_its_approval_where_a_mapping_has_several(lab: Lab) -> None:
+    lab.routes = [route("F"), route("G")]
+    for name, form in (("f", "F"), ("g", "G"), ("renamed", "H")):
+        lab.deliver(name, age=timedelta(hours=1))
+        lab.create(name, form)
+        lab.oa.ended[name] = Outcome.AGREED
+    lab.deliver("of an older version", age=timedelta(hours=1))
+    lab.oa.ended["of an older version"] = Outcome.AGREED
+    await lab()
+    found = {row.event.instance_id: row.event.form for row in lab.db.read(list_events)}
+    # Rather to no flow than to the wrong one.
+    assert found == {"f": "F", "g": "G", "renamed": "", "of an older version": ""}

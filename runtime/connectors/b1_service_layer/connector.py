@@ -130,6 +130,7 @@ class ServiceLayerConnector(Connector[B1Settings]):
                 en="update a row",
                 run=write.update,
                 prepare=write.prepare_update,
+                read_back=write.read_back,
             ),
             Action(
                 name="upsert",
@@ -139,6 +140,7 @@ class ServiceLayerConnector(Connector[B1Settings]):
                 en="create or update a row",
                 run=write.upsert,
                 prepare=write.prepare_upsert,
+                read_back=write.read_back,
             ),
             Action(
                 name="action",

@@ -11,7 +11,7 @@ from runtime.connectors.b1_service_layer.client import ServiceLayer
 from runtime.connectors.b1_service_layer.odata import conjunction, parse_key
 from runtime.connectors.b1_service_layer.reading import Reading
 from runtime.connectors.base import Effect, Finding, Intent, Reconciliation, WireRequest
-from runtime.errors import FixData, OutcomeUnknown, TimedOut
+from runtime.errors import FixData, IntegrationError, OutcomeUnknown, TimedOut
 
 __all__ = ["Writing", "unclear"]
 
@@ -28,9 +28,24 @@ class Writing:
         return WireRequest(method="POST", url=self._client.url(params.entity), body=dict(params.values))
 
     async def create(self, params: Create) -> dict[str, Any]:
-        """The new row as B1 answers it; only its key where B1 answers without content."""
+        """The new row as B1 answers it; only its key where B1 answers without content.
+
+        :raises OutcomeUnknown: also where the row is there and its key cannot be told at the moment
+        """
         answer = await self._client.write(await self.prepare_create(params), Effect.CREATE)
-        return answer.data if isinstance(answer.data, dict) else await self._new_key(params.entity, answer)
+        if isinstance(answer.data, dict):
+            return answer.data
+        try:
+            return await self._new_key(params.entity, answer)
+        except IntegrationError as error:
+            # Any other error would say that nothing was created.
+            raise OutcomeUnknown(
+                "B1 已创建记录，但暂时无法得知其主键",
+                "B1 created the row, but its key cannot be told at the moment",
+                where=f"{self._client.name} {params.entity}",
+                code=error.code,
+                remote=error.remote,
+            ) from error
 
     async def reconcile_create(self, params: Create, intent: Intent) -> Reconciliation:
         """Look with ``match`` for the row that an unanswered attempt may have made."""
@@ -93,6 +108,10 @@ class Writing:
 
     async def _there(self, params: Upsert) -> bool:
         return await self._reading.find(Find(entity=params.entity, key=params.key)) is not None
+
+    async def read_back(self, params: Update | Upsert) -> dict[str, Any] | None:
+        """The fields of an update as the row holds them now, or None if there is no such row."""
+        return await self._reading.find(Find(entity=params.entity, key=params.key, select=tuple(params.values)))
 
     async def prepare_action(self, params: ActionCall) -> WireRequest:
         """POST to the bound action."""

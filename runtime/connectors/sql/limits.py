@@ -1,12 +1,14 @@
 """How each database is told that a statement may not write, and when it has to end.
 
 PostgreSQL: ``statement_timeout``, ``SET TRANSACTION READ ONLY``. MariaDB: ``max_statement_time``, MySQL:
-``max_execution_time``, both ``START TRANSACTION READ ONLY``. SQLite: a progress handler, ``query_only``. SQL Server and
-HANA have neither for a transaction: the driver's time limit holds, and the user's rights.
+``max_execution_time``, both ``SET SESSION TRANSACTION READ ONLY``. SQLite: a progress handler, ``query_only``, no other
+file. SQL Server has no such transaction, and HANA's is not asked for: the driver's time limit holds, and the user's
+rights.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +21,8 @@ __all__ = ["Limits", "cancel", "limits_of"]
 
 #: Instructions of SQLite's machine between two looks at the clock.
 _STEPS = 50_000
+#: Bytes of one value in SQLite.
+_LONGEST_VALUE = 16_000_000
 
 
 class Limits:
@@ -55,7 +59,9 @@ class _MySQL(Limits):
             connection.execute(text(f"SET SESSION max_statement_time = {self.seconds:f}"))
         else:
             connection.execute(text(f"SET SESSION max_execution_time = {int(self.seconds * 1000)}"))
-        # The transaction that SQLAlchemy has begun by now is one that may write.
+        # The transaction that SQLAlchemy has begun by now is one that may write, and so would be the one that follows a
+        # COMMIT in a procedure.
+        connection.execute(text("SET SESSION TRANSACTION READ ONLY"))
         connection.execute(text("COMMIT"))
         connection.execute(text("START TRANSACTION READ ONLY"))
         yield
@@ -71,6 +77,8 @@ class _SQLite(Limits):
         driver: Any = connection.connection.driver_connection
         end = time.monotonic() + self.seconds
         connection.exec_driver_sql("PRAGMA query_only = ON")
+        driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+        driver.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         driver.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
         try:
             yield

@@ -184,8 +184,11 @@ class SqlDialect:
     folding: Literal["upper", "lower", "none"] = "none"
     #: Sorts NULL last unless told otherwise.
     nulls_last: bool = False
-    #: Functions that change or reach something outside the statement, in lower case.
+    #: Functions that change or reach something outside the statement, in lower case. They are refused so that an error
+    #: tells; what keeps a statement from writing is the transaction, and the user's rights what it may read.
     writing: frozenset[str] = frozenset()
+    #: The same as families: how their names begin.
+    writing_families: tuple[str, ...] = ()
 
     def text(self, tree: exp.Expr) -> str:
         """The statement as text, without comments, bound parameters as :func:`marker`.
@@ -195,6 +198,11 @@ class SqlDialect:
         return self.grammar.generate(
             tree, comments=False, normalize_functions=False, unsupported_level=ErrorLevel.RAISE
         )
+
+    def has_effects(self, function: str) -> bool:
+        """Whether a function of this name changes or reaches something outside the statement."""
+        name = function.lower()
+        return name in self.writing or name.startswith(self.writing_families)
 
     def fold(self, name: str, *, quoted: bool) -> str:
         """The name in the answer of a column that is called like this."""
@@ -219,21 +227,23 @@ DIALECTS: dict[str, SqlDialect] = {
             folding="lower",
             nulls_last=True,
             writing=_ANYWHERE
-            | {"lo_import", "lo_export", "lo_create", "lo_unlink", "lo_put", "lo_from_bytea", "set_config"}
-            | {"dblink", "dblink_exec", "dblink_send_query", "pg_terminate_backend", "pg_cancel_backend"}
-            | {"pg_reload_conf", "pg_rotate_logfile", "pg_read_file", "pg_read_binary_file", "pg_notify"}
-            | {"pg_advisory_lock", "pg_advisory_xact_lock", "pg_try_advisory_lock"}
-            | {"query_to_xml", "pg_logical_emit_message"},
+            | {"set_config", "loread", "lowrite"}
+            # These carry out a text as a statement, which nobody judged.
+            | {"ts_stat", "ts_rewrite", "crosstab", "connectby", "xpath_table"},
+            # Server administration and files, large objects, other servers, statements as text.
+            writing_families=("pg_", "lo_", "dblink", "query_to_xml", "cursor_to_xml", "crosstab", "binary_upgrade_"),
         ),
         SqlDialect(
             name="mysql",
             grammar=PlainMySQL(),
-            writing=_ANYWHERE | {"get_lock", "release_lock", "release_all_locks", "load_file", "sys_exec", "lastval"},
+            writing=_ANYWHERE | {"get_lock", "release_lock", "release_all_locks", "load_file", "lastval"},
+            # The functions of lib_mysqludf_sys, which run programs.
+            writing_families=("sys_",),
         ),
         SqlDialect(
             name="sqlite",
             grammar=PlainSQLite(),
-            writing=frozenset({"load_extension", "writefile", "edit", "fts3_tokenizer"}),
+            writing=frozenset({"load_extension", "readfile", "writefile", "fsdir", "edit", "fts3_tokenizer"}),
         ),
         SqlDialect(name="service_layer", grammar=Hana(), writing=_ANYWHERE),
     )

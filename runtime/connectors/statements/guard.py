@@ -26,6 +26,8 @@ _FORBIDDEN: tuple[tuple[type[exp.Expr], str, str], ...] = (
     (exp.Command, "不是查询（{found}）", "it is no query ({found})"),
     (exp.PropertyEQ, "给变量赋值（:=）", "it assigns to a variable (:=)"),
 )
+#: Hints of SQL Server that take more than a reader's lock.
+_LOCKING = frozenset({"UPDLOCK", "XLOCK", "TABLOCK", "TABLOCKX", "HOLDLOCK", "SERIALIZABLE"})
 _ARGUMENTS = (exp.Literal, exp.National, exp.Null, exp.Boolean, exp.Neg, exp.Placeholder)
 
 
@@ -40,9 +42,15 @@ def require_reading(tree: exp.Expr, dialect: SqlDialect) -> None:
         for kind, zh, en in _FORBIDDEN:
             if isinstance(node, kind) and not isinstance(node, _QUERIES):
                 raise _refused(zh.format(found=_word(node)), en.format(found=_word(node)))
-        if isinstance(node, exp.Func) and _called(node) in dialect.writing:
+        if isinstance(node, exp.Func) and dialect.has_effects(_called(node)):
             name = _called(node)
-            raise _refused(f"调用了会产生影响的函数 {name}", f"it calls the function {name}, which has effects")
+            raise _refused(
+                f"调用了有副作用或触及语句之外的函数 {name}",
+                f"it calls the function {name}, which does more than compute",
+            )
+        if isinstance(node, exp.WithTableHint) and (hints := {one.name.upper() for one in node.expressions} & _LOCKING):
+            names = ", ".join(sorted(hints))
+            raise _refused(f"锁定记录（{names}）", f"it locks rows ({names})")
         if isinstance(node, exp.Column) and node.name.lower() in ("nextval", "currval") and node.table:
             raise _refused(f"取用序列号（{node.name}）", f"it draws from a sequence ({node.name})")
 

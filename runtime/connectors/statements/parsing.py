@@ -19,6 +19,8 @@ __all__ = ["Statement", "parse_statement"]
 _KEPT = 256
 #: A statement this long is none that a person wrote.
 _LONGEST = 100_000
+#: Nor is one with so many brackets inside each other; sqlglot goes down once for each of them, whatever it does.
+_DEEPEST = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ def _parse(text: str, dialect: SqlDialect, procedures: tuple[str, ...]) -> State
             "语句不是可以读懂的 SQL", "The statement is not readable SQL", remote=_first_line(error)
         ) from error
     except RecursionError as error:
-        raise BadMapping("语句嵌套过深", "The statement is nested too deeply") from error
+        raise _too_deep() from error
     require_reading(tree, dialect)
     return Statement(tree, dialect, _names(tree))
 
@@ -105,7 +107,11 @@ def _one(dialect: SqlDialect, tokens: list[Token], text: str) -> exp.Expr:
 
     :raises BadMapping: there are none or several
     """
+    depth = 0
     for token in tokens:
+        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+        if depth > _DEEPEST:
+            raise _too_deep()
         for comment in token.comments:
             if comment.lstrip().startswith(("!", "M!")):
                 raise BadMapping(
@@ -171,6 +177,10 @@ def _names(tree: exp.Expr) -> tuple[str, ...]:
             raise BadMapping("参数要有名字，请写成 :name", "A parameter needs a name: write :name instead of ?")
         names[name] = None
     return tuple(names)
+
+
+def _too_deep() -> BadMapping:
+    return BadMapping("语句嵌套过深", "The statement is nested too deeply")
 
 
 def _first_line(error: Exception) -> str:

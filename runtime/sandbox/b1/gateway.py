@@ -45,6 +45,16 @@ class Gateway:
         #: Dates as ``2026-11-23 00:00:00.000000000``, HANA's timestamps, instead of ``2026-11-23``.
         self.long_dates = False
 
+    @property
+    def lag_s(self) -> float:
+        """Seconds that the rows of any statement may be behind what the Service Layer holds: a replica is read."""
+        return max(service.sql.mirror.lag for service in self._services.values())
+
+    @lag_s.setter
+    def lag_s(self, seconds: float) -> None:
+        for service in self._services.values():
+            service.sql.mirror.lag = seconds
+
     def answer(self, call: Call) -> Reply:
         """Carry out a call."""
         name = call.path.strip("/")

@@ -133,6 +133,20 @@ async def test_create_read_update_delete_lines(erp: ServiceLayerConnector, call:
         await call(erp, "update", entity="Items", key=code, values={"NoSuchProperty": 1})
 
 
+async def test_what_an_update_wrote_is_read_back_as_it_stands_now(erp: ServiceLayerConnector, call: Any) -> None:
+    update = erp.actions["update"]
+    assert update.read_back is not None
+    draft = (await call(erp, "query", entity="Drafts", filter=UNSYNCED, top=1))[0]["DocEntry"]
+    values = {"U_ISSYN": "Y", "U_instanceID": "i1", "U_ApprovalDate": "2026-01-31"}
+    params = update.params.model_validate({"entity": "Drafts", "key": draft, "values": values})
+    before = await update.read_back(params)
+    assert before is not None
+    assert (before["U_ISSYN"], before.keys() >= values.keys()) == ("N", True)
+    await update.run(params)
+    assert dict(await update.read_back(params) or {}).items() >= {"U_ISSYN": "Y", "U_instanceID": "i1"}.items()
+    assert await update.read_back(params.model_copy(update={"key": 999_999})) is None
+
+
 async def test_special_prices_have_composite_keys(erp: ServiceLayerConnector, call: Any) -> None:
     rows = await call(erp, "query", entity="SpecialPrices", page_size=1)
     assert rows

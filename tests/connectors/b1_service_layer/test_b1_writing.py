@@ -83,6 +83,20 @@ async def test_create_yields_the_row_or_at_least_its_key(stub: Any, connect: Any
     assert await call(await connect(), "create", entity="Items", values={"ItemCode": "a'b"}) == {"ItemCode": "a'b"}
 
 
+async def test_a_row_whose_key_cannot_be_told_counts_as_created_perhaps(stub: Any, connect: Any, call: Any) -> None:
+    stub.created, stub.sets["REQUESTS"], stub.keys["REQUESTS"] = 204, [], ("Code",)
+
+    async def without_metadata(request: web.Request) -> web.Response | None:
+        if request.path.endswith("$metadata"):
+            return web.Response(status=429)
+        return None
+
+    stub.before = without_metadata
+    with pytest.raises(OutcomeUnknown):
+        await call(await connect(retries=0), "create", entity="REQUESTS", values={"Code": "a"})
+    assert stub.sets["REQUESTS"] == [{"Code": "a"}]
+
+
 @pytest.mark.parametrize("status", [500, 502, 200])
 async def test_a_create_is_never_sent_again_after_a_senseless_answer(
     stub: Any, connect: Any, call: Any, status: int

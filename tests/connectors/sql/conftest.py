@@ -94,7 +94,8 @@ class Company:
         return {
             "sqlite": "with recursive c(n) as (select 1 union all select n + 1 from c) "
             'select max(n) as "DocEntry" from c',
-            "postgresql": 'select 1 as "DocEntry", pg_sleep(3600) as s',
+            "postgresql": 'select count(*) as "DocEntry" from generate_series(1, 10000000) as a, '
+            "generate_series(1, 10000000) as b",
             "mariadb": "select benchmark(1000000000000, md5('x')) as `DocEntry`",
         }[self.kind]
 

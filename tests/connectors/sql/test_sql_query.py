@@ -260,13 +260,48 @@ async def test_writing_is_impossible_even_behind_the_guard(company, connect) -> 
         await connection._database.run(lambda line: line.execute(text(company.sql('DELETE FROM "ODRF"'))))
 
 
+OUTSIDE = {
+    "sqlite": ["SELECT readfile('/etc/hostname') AS a", "SELECT * FROM fsdir('/')", "ATTACH '/tmp/other.db' AS other"],
+    "postgresql": [
+        "SELECT pg_read_file('/etc/hostname') AS a",
+        "SELECT * FROM ROWS FROM (pg_ls_dir('/'))",
+        "SELECT l.a FROM (SELECT 1) AS x CROSS JOIN LATERAL pg_catalog.pg_read_binary_file('/etc/hostname') AS l(a)",
+        "SELECT U&\"pg\\005fread_file\"('/etc/hostname') AS a",
+        "SELECT lo_import('/etc/hostname') AS a",
+        "SELECT query_to_xml_and_xmlschema('select pg_read_file(1)', true, true, '') AS a",
+        "SELECT word FROM ts_stat('select pg_read_file(1)')",
+        "COPY (SELECT 1) TO PROGRAM 'true'",
+    ],
+    "mariadb": [
+        "SELECT LOAD_FILE('/etc/hostname') AS a",
+        "SELECT `load_file`('/etc/hostname') AS a",
+        "SELECT 1 AS a UNION SELECT 2 INTO OUTFILE '/tmp/other'",
+        "(SELECT 1 AS a) INTO DUMPFILE '/tmp/other'",
+        "LOAD DATA INFILE '/etc/hostname' INTO TABLE ODRF",
+    ],
+}
+
+
+async def test_no_file_is_read_or_written_whatever_the_user_may_do(company, connect, call) -> None:
+    connection = connect()
+    for statement in OUTSIDE[company.kind]:
+        with pytest.raises(IntegrationError) as caught:
+            await call(connection, "exec_sql", sql=statement)
+        assert isinstance(caught.value, BadMapping), statement
+    if company.kind == "sqlite":
+        with pytest.raises(IntegrationError):
+            await connection._database.run(lambda line: line.execute(text("ATTACH '/tmp/other.db' AS other")))
+        with pytest.raises(IntegrationError):
+            await call(connection, "exec_sql", sql="SELECT zeroblob(900000000) AS a")
+
+
 async def test_procedures_run_by_name_only_and_write_nothing(company, connect, call) -> None:
     if company.kind != "mariadb":
         with pytest.raises(IntegrationError):
             await call(connect(procedures="harmless"), "exec_sql", sql="CALL other('x')")
         return
     company.execute("CREATE PROCEDURE harmless(a VARCHAR(20), b INT) SELECT a AS name, b + 1 AS number")
-    company.execute("CREATE PROCEDURE harmful() DELETE FROM ODRF")
+    company.execute("CREATE PROCEDURE harmful() BEGIN COMMIT; DELETE FROM ODRF; COMMIT; END")
     company.fill(1)
     connection = connect(procedures="harmless, harmful")
     rows = await call(connection, "exec_sql", sql="call harmless('{0}', {1})", parameters=["it's", 4])
@@ -293,3 +328,4 @@ async def test_the_test_says_what_was_reached(company, connect) -> None:
     lines = (await connect().test()).lines
     assert any("只读" in zh for zh, _ in lines)
     assert any("2 tables" in en for _, en in lines)
+    assert any("too much power" in en for _, en in lines) == (company.kind != "sqlite")

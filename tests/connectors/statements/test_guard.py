@@ -67,6 +67,13 @@ OF_ONE_DIALECT = [
     ("postgres", "SELECT \"set_config\"('a', 'b', true) AS a", "set_config"),
     ("postgres", "SELECT * FROM dblink('x', 'delete from t') AS t(a int)", "dblink"),
     ("postgres", "SELECT nextval('s') AS a", "nextval"),
+    ("postgres", "SELECT pg_ls_dir('/') AS a", "pg_ls_dir"),
+    ("postgres", "SELECT * FROM pg_catalog.PG_SLEEP(9) AS a", "pg_sleep"),
+    ("postgres", "SELECT query_to_xmlschema('DELETE FROM t', true, true, '') AS a", "query_to_xmlschema"),
+    ("postgres", "WITH x AS (WITH y AS (DELETE FROM t RETURNING a) SELECT a FROM y) SELECT a FROM x", "DELETE"),
+    ("mysql", "SELECT sys_eval('id') AS a", "sys_eval"),
+    ("tsql", "SELECT a FROM t (UPDLOCK)", "UPDLOCK"),
+    ("tsql", "SELECT a FROM t JOIN u WITH (NOLOCK, tablockx) ON 1 = 1", "TABLOCKX"),
     ("postgres", "DO $$ BEGIN END $$", "DO"),
     ("hana", "SELECT s.NEXTVAL AS a FROM DUMMY", "sequence"),
     ("tsql", "SELECT NEXT VALUE FOR s AS a", "sequence"),
@@ -117,6 +124,16 @@ def test_whatever_is_accepted_is_one_query(text: str, dialect: str) -> None:
         else statement
     )
     assert again.text().upper().startswith("SELECT")
+
+
+@pytest.mark.parametrize("depth", [41, 100, 1000, 10_000])
+def test_what_is_nested_deeper_than_a_person_writes_is_refused(depth: int) -> None:
+    for statement in (
+        f"SELECT {'(' * depth}1{')' * depth} AS a",
+        f"SELECT a FROM {'(SELECT a FROM ' * depth}t{')' * depth}",
+    ):
+        with pytest.raises(BadMapping, match=r"nested too deeply|too long"):
+            parse_statement(statement, DIALECTS["hana"])
 
 
 def test_a_call_is_allowed_by_name_and_schema() -> None:

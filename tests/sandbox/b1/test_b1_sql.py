@@ -117,6 +117,18 @@ async def test_dates_may_carry_a_time(gateway: httpx.AsyncClient, simulator: B1S
         assert " 00:00" not in (row["Y"] or "")
 
 
+async def test_a_replica_shows_a_write_late(
+    gateway: httpx.AsyncClient, v1: httpx.AsyncClient, simulator: B1Simulator
+) -> None:
+    mark = 'select "U_ISSYN" from ODRF where "DocEntry" = 1'
+    before = await rows(gateway, mark)
+    simulator.gateway.lag_s = 3600
+    await v1.patch("Drafts(1)", json={"U_ISSYN": "Y"})
+    assert await rows(gateway, mark) == before != [{"U_ISSYN": "Y"}]
+    simulator.gateway.lag_s = 0
+    assert await rows(gateway, mark) == [{"U_ISSYN": "Y"}]
+
+
 async def test_every_write_is_seen_at_once(gateway: httpx.AsyncClient, v1: httpx.AsyncClient) -> None:
     status = 'select "Status" from OWDD where "DraftEntry" = 1'
     assert await rows(gateway, status) == [{"Status": "W"}]

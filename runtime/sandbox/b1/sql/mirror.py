@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -61,13 +62,19 @@ class Mirror:
         self._layouts: dict[str, list[_Layout]] = {}
         #: Tables by name in upper case.
         self.tables: dict[str, Table] = {}
+        #: Seconds that the tables may be behind the company, as a replica is.
+        self.lag = 0.0
+        self._refreshed = 0.0
         self.connection = self._open()
 
     def refresh(self) -> None:
-        """Make the tables say what the Service Layer says now."""
+        """Make the tables say what the Service Layer says now, or said :attr:`lag` seconds ago."""
         schema = self._schema()
         if schema is not self._known:
             self._rebuild(schema)
+        elif time.monotonic() < self._refreshed + self.lag:
+            return
+        self._refreshed = time.monotonic()
         for name, layouts in self._layouts.items():
             rows = self._company.sets[name]
             for key in sorted(rows.changed):
