@@ -38,11 +38,12 @@ CONTROLS = [
 TEMPLATES = ("TkUse", "TkScrap", "TkReceipt", "TkSqlDraft", "TkSqlRequest", "TkRequisition", "TkOrder")
 
 DRAFTS_BY_SQL = (
-    'SELECT T0."DocEntry", T0."ReqName", T0."DocDate", T0."Comments", T0."U_UserID", T0."U_BMID" FROM ODRF T0 '
-    "WHERE T0.\"ObjType\" = '1470000113' AND IFNULL(T0.\"U_ISSYN\",'N') = 'N' AND T0.\"DocEntry\" IN (5, 6, 7, 8)"
+    'SELECT T0."DocEntry", T0."ReqName", T0."DocDate", T0."Comments", T0."U_UserID", T0."U_ISSYN" FROM ODRF T0 '
+    "WHERE T0.\"ObjType\" = '1470000113' AND IFNULL(T0.\"U_ISSYN\",'N') = 'N' AND T0.\"U_IsSubmit\" = 'Y' "
+    'AND T0."DocEntry" IN (5, 6, 7, 8)'
 )
 REQUESTS_BY_SQL = (
-    'SELECT T0."DocEntry", T0."ReqName", T0."DocDate", T0."Comments", T0."U_UserID", T0."U_BMID" FROM OPRQ T0 '
+    'SELECT T0."DocEntry", T0."ReqName", T0."DocDate", T0."Comments", T0."U_UserID", T0."U_ISSYN" FROM OPRQ T0 '
     "WHERE IFNULL(T0.\"U_ISSYN\",'N') = 'N'"
 )
 LINES_OF_REQUESTS = 'SELECT T1."DocEntry", T1."LineNum", T1."ItemCode", T1."Quantity" FROM PRQ1 T1'
@@ -63,7 +64,9 @@ MAPPINGS: dict[str, tuple[str, dict[str, str], tuple[str, ...]]] = {
         INVENTORY,
     ),
     "sql-draft": (
-        "wecom-approval-sql", {"template_id": "TkSqlDraft", "header_sql": DRAFTS_BY_SQL}, BY_SQL,
+        "wecom-approval-sql",
+        {"template_id": "TkSqlDraft", "header_sql": DRAFTS_BY_SQL, "withdrawn": "release", "submit": "U_IsSubmit"},
+        BY_SQL,
     ),
     "sql-request": (
         "wecom-approval-sql",
@@ -171,6 +174,9 @@ class Office:
 
     def decide(self, number: str, result: str, remark: str = "") -> None:
         self.sandbox.control("POST", f"/wecom/instances/{number}/decide", {"result": result, "remark": remark})
+
+    def withdraw(self, number: str) -> None:
+        self.sandbox.control("POST", f"/wecom/instances/{number}/withdraw", {})
 
     def after(self, number: str, event: str) -> None:
         self.sandbox.control("POST", f"/wecom/instances/{number}/after", {"event": event})
@@ -310,7 +316,26 @@ def test_further_kinds_by_copying_and_changing_settings_while_it_runs(office: Of
     assert office.decision(scrap["DocEntry"]) == ("arsNotApproved", [("ardNotApproved", "陈经理 拒绝")])
     assert office.decision(receipt["DocEntry"]) == ("arsPending", [("ardApproved", "陈经理 同意")])
     assert not office.row("Drafts", other["DocEntry"])["U_ApprovalStatus"]
+    office.withdraw(other["U_SPNO"])
+    office.until("Drafts", other["DocEntry"], U_ApprovalStatus="已撤销")
+    assert office.decision(other["DocEntry"]) == ("arsNotApproved", [("ardNotApproved", "已撤销")])
     assert [event.note for event in office.events(scrap["U_SPNO"])] == ["issue-scrap/verdict"]
+
+
+def test_what_is_withdrawn_can_be_sent_again_where_the_settings_say_so(office: Office) -> None:
+    draft = office.row("Drafts", 8)
+    office.withdraw(draft["U_SPNO"])
+    released = office.until("Drafts", 8, U_IsSubmit="N", U_ISSYN="N", U_SPNO=None)
+    assert released["U_ApprovalStatus"] == "已撤销"
+    patch(office, 8, {"U_IsSubmit": "Y"})
+
+    def again() -> bool:
+        return office.row("Drafts", 8)["U_SPNO"] not in (None, "", draft["U_SPNO"])
+
+    office.eventually(again, what="the draft has a new approval")
+    texts = [values_of(one)["单号"]["text"] for one in office.approvals("TkSqlDraft")]
+    assert Counter(texts) == {"5": 1, "6": 1, "7": 1, "8": 2}
+    assert office.decision(8) == ("arsPending", [])
 
 
 def test_a_verdict_delivered_three_times_and_paid_later_has_one_effect(office: Office) -> None:
