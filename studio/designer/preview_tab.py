@@ -119,7 +119,8 @@ def _document(design: Design, document: PreviewDocument) -> None:
         for traced in document.forms.values():
             wrong = [failure.to for failure in traced.failures]
             title = str(design.document.get("title") or design.id)
-            st.html(form_html(title, traced.form, traced.form.controls, wrong, t("preview.no_value")))
+            empty = t("preview.no_value")
+            st.html(form_html(title, traced.form, traced.form.controls, wrong, empty, design.controls))
     for name, traced in document.forms.items():
         with st.expander(t("preview.provenance", step=name), icon=":material/route:"):
             st.dataframe(pd.DataFrame([_trace_row(field) for field in traced.fields]), hide_index=True)
