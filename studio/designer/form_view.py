@@ -9,7 +9,7 @@ from typing import Any, Final
 from runtime.mapping.forms import Control, ControlType
 from studio.designer.control_text import control_label, control_text
 
-__all__ = ["form_html"]
+__all__ = ["form_html", "in_form_order"]
 
 _STYLE: Final = """
 <style>
@@ -32,13 +32,14 @@ _STYLE: Final = """
 """
 
 
+def in_form_order(names: Iterable[str], controls: Sequence[Control]) -> list[str]:
+    """Controls as the form shows them, in whatever order they were mapped; what it does not know comes last."""
+    places = {name: at for at, control in enumerate(controls) for name in (control.id, control.label)}
+    return sorted(names, key=lambda name: places.get(name, len(places)))
+
+
 def form_html(
-    title: str,
-    form: Mapping[str, Any],
-    controls: Mapping[str, Control],
-    wrong: Sequence[str],
-    empty: str,
-    order: Sequence[Control] = (),
+    title: str, form: Mapping[str, Any], controls: Mapping[str, Control], wrong: Sequence[str], empty: str
 ) -> str:
     """The form with its values.
 
@@ -46,23 +47,16 @@ def form_html(
     :param controls: the same names → controls, where a snapshot knows them
     :param wrong: names of controls with a failure; they are marked
     :param empty: text for a value that is not there
-    :param order: the form's controls as they stand there, where a snapshot knows them
     """
     header, tables = [], []
-    for name in _ordered(form, order):
-        value, control = form[name], controls.get(name)
+    for name, value in form.items():
+        control = controls.get(name)
         if isinstance(value, list) and (control is None or control.type is ControlType.TABLE):
             tables.append(_table(name, value, control))
         else:
             header.append(_line(name, value, control, name in wrong, empty))
     body = f"<dl>{''.join(header)}</dl>" if header else ""
     return f'{_STYLE}<article class="b1-form"><header>{escape(title)}</header>{body}{"".join(tables)}</article>'
-
-
-def _ordered(names: Iterable[str], controls: Sequence[Control]) -> list[str]:
-    """As the form shows them, in whatever order they were mapped; what it does not know comes last."""
-    places = {name: at for at, control in enumerate(controls) for name in (control.id, control.label)}
-    return sorted(names, key=lambda name: places.get(name, len(places)))
 
 
 def _line(name: str, value: Any, control: Control | None, bad: bool, empty: str) -> str:
@@ -74,7 +68,7 @@ def _line(name: str, value: Any, control: Control | None, bad: bool, empty: str)
 
 def _table(name: str, rows: Sequence[Any], control: Control | None) -> str:
     cells = dict.fromkeys(key for row in rows if isinstance(row, Mapping) for key in row)
-    columns = _ordered(cells, control.children if control else ())
+    columns = in_form_order(cells, control.children if control else ())
     children = {key: child for child in (control.children if control else ()) for key in (child.id, child.label)}
     head = "".join(f"<th>{escape(control_label(children.get(key), key))}</th>" for key in columns)
     lines = "".join(

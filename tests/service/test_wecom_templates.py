@@ -21,7 +21,6 @@ from runtime.store.inbox import InboxEvent, list_events
 pytestmark = [pytest.mark.acceptance]
 
 ROLES = {"erp": demo.B1_CONNECTION, "oa": demo.WECOM_CONNECTION}
-GATEWAY = "b1-gateway"
 
 #: The form of every kind of document but the purchase request, which has the demo's own.
 CONTROLS = [
@@ -85,7 +84,7 @@ MAPPINGS: dict[str, tuple[str, dict[str, str], tuple[str, ...]]] = {
         INVENTORY,
     ),
 }  # fmt: skip
-SOURCES = {"sql-draft": GATEWAY, "sql-request": demo.B1_CONNECTION}
+SOURCES = {"sql-draft": demo.B1_DI_CONNECTION, "sql-request": demo.B1_CONNECTION}
 
 REQUEST_FIELDS = [
     {"to": "申请人", "from": "RequesterName"},
@@ -220,9 +219,8 @@ def office(module_desk: Any, sandbox: Any, eventually: Callable[..., Any]) -> Of
     """Everything made by command, and a live runtime whose first answer from WeCom is lost on the way."""
     office = Office(module_desk, sandbox, eventually)
     documents = module_desk.connections(b1_demo={"retries": 0})
-    documents[GATEWAY] = {**documents[demo.B1_CONNECTION], "kind": "b1.di_api"}
     path = module_desk.folder / "connections.json"
-    path.write_text(json.dumps({name: documents[name] for name in (*ROLES.values(), GATEWAY)}), "utf-8")
+    path.write_text(json.dumps({name: documents[name] for name in (*ROLES.values(), demo.B1_DI_CONNECTION)}), "utf-8")
     office.command("connections", "import", str(path))
     for code in TEMPLATES:
         sandbox.control("PUT", f"/wecom/forms/{code}", {"name": code, "controls": CONTROLS})

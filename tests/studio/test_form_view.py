@@ -9,7 +9,7 @@ import pytest
 
 from runtime.mapping.forms import Control, ControlType, Option
 from studio.designer.control_text import control_text
-from studio.designer.form_view import form_html
+from studio.designer.form_view import form_html, in_form_order
 
 
 def test_values_labels_and_tables_are_escaped() -> None:
@@ -76,7 +76,8 @@ def test_controls_and_columns_stand_where_the_form_has_them_and_hours_are_shown(
         "有效期": "2026-12-22T00:00:00Z",
         "who": "张三",
     }
-    html = form_html("t", form, {"有效期": due, "物料": lines, "who": order[0]}, [], "未填", order)
+    ordered = {name: form[name] for name in in_form_order(form, order)}
+    html = form_html("t", ordered, {"有效期": due, "物料": lines, "who": order[0]}, [], "未填")
     shown = ("申请人", "张三", "2026-12-22 00:00", "备注", "物料编号", "需求日期", "R1", "2026-12-06")
     places = [html.index(text) for text in shown]
     assert places == sorted(places)
