@@ -130,7 +130,8 @@ def _announce(settings: Settings, host: str, address: str) -> None:
     if _is_loopback(host):
         return
     log.warning(
-        "listening beyond this machine without TLS: put a TLS proxy in front and let in only /callbacks/ and /flows/",
+        "listening beyond this machine without TLS: put a TLS proxy in front and let in only /callbacks/, /flows/ and "
+        "/WW_verify_*.txt",
         host=host,
     )
     if not settings.public_url:

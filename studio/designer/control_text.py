@@ -22,6 +22,8 @@ _NAMES = {
     ControlType.RELATION: ("title", "instance_id"),
     ControlType.PHOTO: (),
 }
+#: Format of a date control that shows the time too (WeCom).
+_TIMED = "hour"
 
 
 def control_label(control: Control | None, name: str) -> str:
@@ -42,10 +44,10 @@ def control_text(value: Any, control: Control | None) -> str:  # noqa: PLR0911 -
             return "、".join(_option(item, control) for item in items)
         if kind in _NAMES:
             return "、".join(_name(item, _NAMES[kind]) for item in members(value))
-        if kind is ControlType.DATE:
-            return _day(value)
-        if kind is ControlType.DATERANGE:
-            return " – ".join(_day(end) for end in members(value))
+        if control is not None and kind is ControlType.DATE:
+            return _date(value, control)
+        if control is not None and kind is ControlType.DATERANGE:
+            return " – ".join(_date(end, control) for end in members(value))
         if control is not None and kind in (ControlType.MONEY, ControlType.NUMBER):
             amount = f"{Decimal(to_number(value)):,f}" if kind is ControlType.MONEY else _plain(value)
             return f"{amount} {control.unit}".strip()
@@ -65,8 +67,11 @@ def _name(value: Any, keys: Sequence[str]) -> str:
     return _plain(value)
 
 
-def _day(value: Any) -> str:
-    return f"{to_date(value, open_zone(DEFAULT_TIMEZONE)):%Y-%m-%d}" if value not in ("", None) else ""
+def _date(value: Any, control: Control) -> str:
+    if value in ("", None):
+        return ""
+    moment = to_date(value, open_zone(DEFAULT_TIMEZONE))
+    return f"{moment:%Y-%m-%d %H:%M}" if control.format == _TIMED else f"{moment:%Y-%m-%d}"
 
 
 def _plain(value: Any) -> str:

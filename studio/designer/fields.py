@@ -29,6 +29,8 @@ __all__ = [
 _SAMPLE: Final = 60
 #: Type of a field that nobody has seen a value of.
 UNKNOWN_TYPE: Final = "unknown"
+#: How a form's own name for a format is shown; others speak for themselves.
+_FORMATS: Final = {"day": "YYYY-MM-DD", "hour": "YYYY-MM-DD HH:mm", "halfday": "YYYY-MM-DD", "single": "", "multi": ""}
 #: So many fields of a group are usual, even when no row has a value for them.
 _USUAL: Final = 30
 Row = Mapping[str, Any]
@@ -201,7 +203,8 @@ def named_controls(controls: Sequence[Control]) -> list[tuple[str, Control]]:
 
 
 def _target(name: str, control: Control) -> Field:
-    hint = " / ".join(option.label for option in control.options) or control.unit or control.format
+    hint = " / ".join(option.label for option in control.options) or control.unit
+    hint = hint or _FORMATS.get(control.format, control.format)
     return Field(
         name=name,
         label=control.label,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
 from runtime.mapping.forms import Control, ControlType
 from studio.designer.control_text import control_label, control_text
 
-__all__ = ["form_html"]
+__all__ = ["form_html", "in_form_order"]
 
 _STYLE: Final = """
 <style>
@@ -30,6 +30,12 @@ _STYLE: Final = """
 .b1-form th { background: rgba(128,128,128,.08); font-weight: 500; white-space: nowrap; }
 </style>
 """
+
+
+def in_form_order(names: Iterable[str], controls: Sequence[Control]) -> list[str]:
+    """Controls as the form shows them, in whatever order they were mapped; what it does not know comes last."""
+    places = {name: at for at, control in enumerate(controls) for name in (control.id, control.label)}
+    return sorted(names, key=lambda name: places.get(name, len(places)))
 
 
 def form_html(
@@ -61,7 +67,8 @@ def _line(name: str, value: Any, control: Control | None, bad: bool, empty: str)
 
 
 def _table(name: str, rows: Sequence[Any], control: Control | None) -> str:
-    columns = list(dict.fromkeys(key for row in rows if isinstance(row, Mapping) for key in row))
+    cells = dict.fromkeys(key for row in rows if isinstance(row, Mapping) for key in row)
+    columns = in_form_order(cells, control.children if control else ())
     children = {key: child for child in (control.children if control else ()) for key in (child.id, child.label)}
     head = "".join(f"<th>{escape(control_label(children.get(key), key))}</th>" for key in columns)
     lines = "".join(

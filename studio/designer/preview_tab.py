@@ -18,7 +18,7 @@ from studio.designer import session
 from studio.designer.design import Design
 from studio.designer.document import Json, with_case, with_query
 from studio.designer.dynamic import with_designed_connections
-from studio.designer.form_view import form_html
+from studio.designer.form_view import form_html, in_form_order
 from studio.designer.messages import say
 from studio.designer.odata_form import params_of
 from studio.designer.statements import way_of
@@ -119,7 +119,8 @@ def _document(design: Design, document: PreviewDocument) -> None:
         for traced in document.forms.values():
             wrong = [failure.to for failure in traced.failures]
             title = str(design.document.get("title") or design.id)
-            st.html(form_html(title, traced.form, traced.form.controls, wrong, t("preview.no_value")))
+            form = {target: traced.form[target] for target in in_form_order(traced.form, design.controls)}
+            st.html(form_html(title, form, traced.form.controls, wrong, t("preview.no_value")))
     for name, traced in document.forms.items():
         with st.expander(t("preview.provenance", step=name), icon=":material/route:"):
             st.dataframe(pd.DataFrame([_trace_row(field) for field in traced.fields]), hide_index=True)

@@ -111,7 +111,12 @@ def _controls(design: Design) -> None:
         return
     rows = [row for control in design.controls for row in _lines(control, "")]
     st.caption(t("target.count", count=len(rows)))
-    st.dataframe(pd.DataFrame(rows), hide_index=True, height=min(640, 38 + 35 * len(rows)))
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        height=min(640, 38 + 35 * len(rows)),
+        column_config={t("target.column.options"): st.column_config.TextColumn(width="medium")},
+    )
 
 
 def _lines(control: Control, table: str) -> list[dict[str, object]]:

@@ -26,7 +26,9 @@ _ACTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
             "create",
         ),
         "get_approval": ("instance_id", "instance_id", "read"),
+        "find_user": ("mobile user", "", "read"),
     },
+    "source": {"query": ("statement key lines parameters page_size", "statement", "read")},
 }
 
 _TEXT = """

@@ -277,13 +277,19 @@ def wecom() -> Template:
     return next(template for template in gallery() if template.id == "wecom-approval-odata")
 
 
-def test_wecom_filled_in_is_a_mapping_fit_to_run(wecom: Template, actions: dict[str, dict[str, ActionShape]]) -> None:
-    mapping = instantiate(wecom, id="x", title="", connections=WECOM, settings={"template_id": "3Tk"})
-    problems = check_mapping(mapping, {"erp": actions["erp"], "oa": actions["oa"]})
+@pytest.mark.parametrize("kind", ["approval-odata", "document-odata", "approval-sql"])
+def test_wecom_filled_in_is_a_mapping_fit_to_run(kind: str, actions: dict[str, dict[str, ActionShape]]) -> None:
+    template = next(template for template in gallery() if template.id == f"wecom-{kind}")
+    roles = {role: f"{role}-demo" for role in template.connections}
+    settings = {"template_id": "3Tk", "object": "OIR", "approver": "", "opinion": "U_Remark"}
+    mapping = instantiate(template, id="x", title="", connections=roles, settings=settings)
+    assert mapping.settings["approver"] == ""
+    problems = check_mapping(mapping, {role: actions[role] for role in roles})
     assert [(problem.level, problem.en) for problem in problems] == [("warning", "No field is mapped yet")]
-    body = str(wecom.flows)
-    unused = [item.name for item in wecom.settings if f"settings.{item.name}" not in body]
-    assert unused == ["status_agreed", "status_refused"]
+    body = str(template.flows)
+    unused = [item.name for item in template.settings if f"settings.{item.name}" not in body]
+    assert [name for name in unused if not name.startswith("status_")] == []
+    assert "settings['status_' ~ event.outcome]" in body
 
 
 @pytest.mark.parametrize(

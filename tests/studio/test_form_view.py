@@ -9,7 +9,7 @@ import pytest
 
 from runtime.mapping.forms import Control, ControlType, Option
 from studio.designer.control_text import control_text
-from studio.designer.form_view import form_html
+from studio.designer.form_view import form_html, in_form_order
 
 
 def test_values_labels_and_tables_are_escaped() -> None:
@@ -63,3 +63,21 @@ def test_every_control_shows_what_the_approver_will_read(kind: ControlType, valu
 def test_a_date_range_has_two_labels() -> None:
     control = Control(id="r", label='["开始","结束"]', type=ControlType.DATERANGE)
     assert "开始 – 结束" in form_html("t", {"r": ["2026-01-01", "2026-01-02"]}, {"r": control}, [], "未填")
+
+
+def test_controls_and_columns_stand_where_the_form_has_them_and_hours_are_shown() -> None:
+    children = (Control(id="item", label="物料编号"), Control(id="due", label="需求日期", type=ControlType.DATE))
+    due = Control(id="due", label="有效期", type=ControlType.DATE, format="hour")
+    lines = Control(id="lines", label="物料", type=ControlType.TABLE, children=children)
+    order = (Control(id="who", label="申请人"), due, lines)
+    form = {
+        "物料": [{"需求日期": "2026-12-06", "物料编号": "R1"}],
+        "备注": "急",
+        "有效期": "2026-12-22T00:00:00Z",
+        "who": "张三",
+    }
+    ordered = {name: form[name] for name in in_form_order(form, order)}
+    html = form_html("t", ordered, {"有效期": due, "物料": lines, "who": order[0]}, [], "未填")
+    shown = ("申请人", "张三", "2026-12-22 00:00", "备注", "物料编号", "需求日期", "R1", "2026-12-06")
+    places = [html.index(text) for text in shown]
+    assert places == sorted(places)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -56,6 +57,8 @@ class _Part:
     speech: str
     #: Seconds since 1970, 0 = not yet.
     at: int
+    #: Empty unless the answer tells it.
+    name: str = ""
 
     @property
     def agreed(self) -> bool:
@@ -84,16 +87,20 @@ def read_approval(instance_id: str, info: Mapping[str, Any], zone: ZoneInfo) -> 
         (``agreed``, ``refused``, ``withdrawn`` or None), ``originator``, ``approver`` (user id of who decided last, or
         ``""``), ``approvers`` (everybody who decided, in order), ``pass`` and ``fail`` (user ids of who agreed and who
         refused, joined by ``,``), ``remarks`` (``who: remark`` joined by ``; ``), ``marks`` (``who:remark`` joined by
-        ``;``), ``created_at``, ``decided_at`` and ``finished_at`` (UTC, or None), ``values`` (title to text),
-        ``tables`` (title to rows of title to text) and ``raw``
+        ``;``), ``people`` (everybody who decided or said something, in order: ``user``, ``name`` where the answer tells
+        it, ``outcome`` = ``agreed``, ``refused`` or ``""``, ``words``), ``created_at``, ``decided_at`` and
+        ``finished_at`` (UTC, or None), ``values`` (title to text), ``tables`` (title to rows of title to text) and
+        ``raw``
     """
     status = read_status(info.get("sp_status"))
     parts = sorted(_parts(info), key=lambda part: part.at or float("inf"))
     decided = [part for part in parts if part.agreed or part.refused]
-    said = [(part.user, part.speech) for part in parts if part.speech] + list(_comments(info))
+    comments = list(_comments(info))
+    said = [(part.user, part.speech) for part in [*parts, *comments] if part.speech]
     last = max((part.at for part in decided), default=0)
     outcome = outcome_of(status)
-    values, tables = _read_contents(list_in(mapping_in(info.get("apply_data")).get("contents")), zone)
+    contents = list_in(mapping_in(info.get("apply_data")).get("contents"))
+    values, tables = _read_contents(contents, zone)
     applicant = mapping_in(info.get("applyer") or info.get("applier"))
     return {
         "instance_id": instance_id,
@@ -108,6 +115,7 @@ def read_approval(instance_id: str, info: Mapping[str, Any], zone: ZoneInfo) -> 
         "fail": ",".join(dict.fromkeys(part.user for part in decided if part.refused)),
         "remarks": "; ".join(f"{user}: {speech}" for user, speech in said),
         "marks": ";".join(f"{user}:{speech}" for user, speech in said),
+        "people": _people([*parts, *comments], _names(contents)),
         "created_at": read_time(info.get("apply_time")),
         "decided_at": read_time(last),
         "finished_at": read_time(last) if outcome is not None else None,
@@ -138,27 +146,48 @@ def _process_parts(info: Mapping[str, Any]) -> Iterator[_Part]:
             continue
         for person in list_in(node.get("sub_node_list")):
             status = _number(person.get("sp_yj")) or _number(person.get("sp_status"))
-            yield _part(person.get("userid"), status, person)
+            yield _part(person, status, person)
 
 
 def _record_parts(info: Mapping[str, Any]) -> Iterator[_Part]:
     for record in list_in(info.get("sp_record")):
         for person in list_in(record.get("details")):
-            user = mapping_in(person.get("approver")).get("userid")
-            yield _part(user, _number(person.get("sp_status")), person)
+            yield _part(mapping_in(person.get("approver")), _number(person.get("sp_status")), person)
 
 
-def _part(user: Any, status: int, person: Mapping[str, Any]) -> _Part:
-    at = _number(person.get("sptime"))
-    return _Part(user=str(user or ""), status=status, speech=_speech(person.get("speech")), at=at)
+def _part(who: Mapping[str, Any], status: int, person: Mapping[str, Any]) -> _Part:
+    at, speech = _number(person.get("sptime")), _speech(person.get("speech"))
+    return _Part(user=str(who.get("userid") or ""), name=_speech(who.get("name")), status=status, speech=speech, at=at)
 
 
-def _comments(info: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _comments(info: Mapping[str, Any]) -> Iterator[_Part]:
     for comment in list_in(info.get("comments")):
-        who = mapping_in(comment.get("commentUserInfo")).get("userid")
-        text = _speech(comment.get("commentcontent"))
+        who, text = mapping_in(comment.get("commentUserInfo")), _speech(comment.get("commentcontent"))
         if text:
-            yield str(who or ""), text
+            user, at = str(who.get("userid") or ""), _number(comment.get("commenttime"))
+            yield _Part(user=user, name=_speech(who.get("name")), status=0, speech=text, at=at)
+
+
+def _people(parts: Sequence[_Part], names: Mapping[str, str]) -> list[dict[str, str]]:
+    """What each person did, by who did it first."""
+    people: dict[str, dict[str, str]] = {}
+    for part in parts:
+        outcome = Outcome.AGREED.value if part.agreed else Outcome.REFUSED.value if part.refused else ""
+        if not part.user or not (outcome or part.speech):
+            continue
+        blank = {"user": part.user, "name": names.get(part.user, ""), "outcome": "", "words": ""}
+        person = people.setdefault(part.user, blank)
+        person["name"] = part.name or person["name"]
+        person["outcome"] = outcome or person["outcome"]
+        person["words"] = "; ".join(text for text in (person["words"], part.speech) if text)
+    return list(people.values())
+
+
+def _names(contents: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """User id → name, as far as the controls of the form name members."""
+    cells = [cell for content in contents for cell in (content, *chain.from_iterable(_rows(content)))]
+    members = chain.from_iterable(list_in(mapping_in(cell.get("value")).get("members")) for cell in cells)
+    return {str(member.get("userid") or ""): _speech(member.get("name")) for member in members}
 
 
 def _speech(value: Any) -> str:

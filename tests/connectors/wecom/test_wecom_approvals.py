@@ -57,6 +57,39 @@ def test_decisions_are_read_from_either_place(decided: dict[str, Any]) -> None:
     assert found["finished_at"] == datetime.fromtimestamp(200, UTC)
 
 
+def test_what_each_person_did_and_their_names_where_the_answer_tells_them() -> None:
+    contents = [
+        {"control": "Contact", "id": "Contact-1", "value": {"members": [{"userid": "c", "name": "陈经理"}]}},
+        {
+            "control": "Table",
+            "id": "Table-1",
+            "value": {
+                "children": [
+                    {
+                        "list": [
+                            {
+                                "control": "Contact",
+                                "id": "Contact-2",
+                                "value": {"members": [{"userid": "a", "name": "安娜"}]},
+                            }
+                        ]
+                    }
+                ]
+            },
+        },
+    ]
+    comments = [
+        {"commentUserInfo": {"userid": "c"}, "commenttime": 300, "commentcontent": "已电话确认"},
+        {"commentUserInfo": {"userid": "d"}, "commenttime": 310, "commentcontent": "抄送"},
+    ]  # fmt: skip
+    info = {"sp_status": 3, "sp_record": RECORDS, "comments": comments, "apply_data": {"contents": contents}}
+    assert read_approval("1", info, ZONE)["people"] == [
+        {"user": "a", "name": "安娜", "outcome": "agreed", "words": "可以"},
+        {"user": "c", "name": "陈经理", "outcome": "refused", "words": "太贵; 已电话确认"},
+        {"user": "d", "name": "", "outcome": "", "words": "抄送"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("status", "name", "outcome"),
     [
