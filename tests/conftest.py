@@ -117,6 +117,17 @@ def state_url(new_state: Callable[[], str]) -> str:
     return new_state()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several workers share the tests, a module stays with one; so do all that drive a browser.
+
+    Two browsers at a time slow each other down until pages miss what is typed into them.
+    """
+    browser = Path(__file__).parent / "browser"
+    for item in items:
+        group = "browser" if browser in item.path.parents else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """With ``B1_TEST_NO_SKIPS`` a skipped test fails the session: CI installs what the tests need."""

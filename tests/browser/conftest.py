@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from runtime.sandbox.demo import WEAVER_CONNECTION, connections
+from tests.browser.designing import BIN, Desk
 from tests.browser.support import Start, StartApp, answers, wait_until
 
 SCREENSHOTS = Path(".pytest-screenshots")
@@ -116,3 +120,21 @@ def start_app(start: Start) -> StartApp:
         return start([sys.executable, "-m", "streamlit", "run", str(app), *options], "/_stcore/health", **environment)
 
     return begin
+
+
+@pytest.fixture(scope="module")
+def desk(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "mappings").mkdir()
+    environment = {"B1_VAR": str(folder / "var"), "B1_MAPPINGS": str(folder / "mappings")}
+    sandbox = start(
+        [str(BIN / "b1-runtime"), "sandbox", "--port", "{port}", "--var", str(folder / "sandbox")], "/control/health"
+    )
+    documents = connections(sandbox)
+    with urllib.request.urlopen(f"{sandbox}/control/weaver/registration") as answer:
+        documents[WEAVER_CONNECTION] |= json.load(answer)
+    (folder / "connections.json").write_text(json.dumps(documents))
+    studio = start([str(BIN / "b1-studio"), "--port", "{port}"], "/_stcore/health", **environment)
+    desk = Desk(studio=studio, sandbox=sandbox, folder=folder, environment=environment)
+    desk.run("connections", "import", str(folder / "connections.json"))
+    return desk
