@@ -12,7 +12,7 @@ demo: $(VENV)/.studio
 
 # Many tests wait for processes of their own, so a few more workers than cores pay.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses=3 --dist=loadgroup
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
