@@ -49,10 +49,12 @@ def receive(name: str, settings: WeComSettings, request: CallbackRequest) -> Rec
         return Received(events=(), reply=CallbackReply(body=echo.encode(), content_type="text/plain"))
     if request.method != "POST":
         raise CallbackRejected("回调必须是 GET 或 POST", "A callback is a GET or a POST", where=name)
-    encrypted = _parse(request.body, name).get("Encrypt")
-    if not isinstance(encrypted, str) or not encrypted:
+    # Anybody may have sent this: of the envelope nothing but its one text is looked at.
+    encrypted = (_root(request.body, name).findtext("Encrypt") or "").strip()
+    if not encrypted:
         raise CallbackRejected("回调没有 Encrypt 内容", "The callback holds no 'Encrypt'", where=name)
-    message = _parse(_open(channel, request, encrypted), name)
+    found = _value(_root(_open(channel, request, encrypted), name))
+    message = found if isinstance(found, dict) else {}
     return Received(events=(_event(message),), reply=CallbackReply(content_type="text/plain"))
 
 
@@ -96,17 +98,17 @@ def _open(channel: AesCallback, request: CallbackRequest, encrypted: str) -> str
     )
 
 
-def _parse(text: bytes | str, name: str) -> dict[str, Any]:
-    """The elements below the root as an object; document types and entities are refused."""
+def _root(text: bytes | str, name: str) -> Element:
+    """The root of an XML document; document types and entities are refused."""
     try:
-        root = fromstring(text, forbid_dtd=True)
+        root: Element = fromstring(text, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise CallbackRejected("回调不是有效的 XML", "The callback is not valid XML", where=name) from error
-    found = _value(root)
-    return found if isinstance(found, dict) else {}
+    return root
 
 
 def _value(element: Element) -> Any:
+    """The elements below this one as an object, or its text."""
     if not len(element):
         return (element.text or "").strip()
     found: dict[str, Any] = {}

@@ -174,6 +174,8 @@ def test_other_events_of_the_company_are_acknowledged() -> None:
 
 GOOD = push(change())
 BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><xml><Encrypt>&b;</Encrypt></xml>'
+#: A stranger sends it: so deep that nothing may walk down to its end.
+DEEP = "<a>" * 100_000 + "</a>" * 100_000
 FILE = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><xml><Encrypt>&a;</Encrypt></xml>'
 
 
@@ -188,6 +190,8 @@ FILE = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><xml><Encrypt>&a;<
         (replace(GOOD, body=GOOD.body[:-20]), "XML"),
         (replace(GOOD, body=BOMB.encode()), "XML"),
         (replace(GOOD, body=FILE.encode()), "XML"),
+        (replace(GOOD, body=f"<xml>{DEEP}</xml>".encode()), "no 'Encrypt'"),
+        (replace(GOOD, body=f"<xml><Encrypt>{DEEP}</Encrypt></xml>".encode()), "no 'Encrypt'"),
         (replace(GOOD, body=b" " * 1_048_577), "1 MB"),
         (replace(GOOD, query={}), "signature"),
         (replace(GOOD, query={**GOOD.query, "nonce": "other"}), "signature"),
