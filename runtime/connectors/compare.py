@@ -13,7 +13,8 @@ from runtime import jsontext
 
 __all__ = ["all_same", "parsed", "same_rows", "same_value", "text_of"]
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
+#: A date, with or without a time. What else begins like one (``2026-11-23-001``) is the number of a document.
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d\S*)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 
@@ -72,7 +73,7 @@ def _kind(value: Any) -> Any:
         return value
     text = " ".join(html.unescape(text_of(value)).split())
     try:
-        if _DATE.match(text):
+        if _DATE.fullmatch(text):
             return date.fromisoformat(text[:10])
         return Decimal(text) if _NUMBER.fullmatch(text) else text
     except ValueError:

@@ -6,21 +6,17 @@ connection's settings say where to read it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from runtime.connectors.base import Event, Outcome
+from runtime.connectors.compare import all_same, same_value
 from runtime.connectors.weaver.answers import data_of, object_of
 from runtime.connectors.weaver.settings import WeaverSettings
 
 __all__ = ["finished_event", "read_approval", "read_time", "same_approval"]
-
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 
 def read_approval(instance_id: str, answer: Any, settings: WeaverSettings) -> dict[str, Any]:
@@ -103,22 +99,23 @@ def same_approval(
     """
     there = {name.lower(): value for name, value in returned["values"].items()}
     if key:
-        wanted = next((field["fieldValue"] for field in main if field["fieldName"].lower() == key.lower()), "")
-        return _same(wanted, there.get(key.lower()))
+        wanted = next((field["fieldValue"] for field in main if field["fieldName"].lower() == key.lower()), "").strip()
+        found = there.get(key.lower(), "").strip()
+        if wanted and wanted == found:
+            return True
+        return False if _same(wanted, found) is False else None
     verdicts = [_same(field["fieldValue"], there.get(field["fieldName"].lower())) for field in main]
     for table in details:
-        found = returned["tables"].get(table["tableDBName"])
+        listed = returned["tables"].get(table["tableDBName"])
         rows = [record["workflowRequestTableFields"] for record in table["workflowRequestTableRecords"]]
-        if found is not None and len(found) != len(rows):
+        if listed is not None and len(listed) != len(rows):
             return False
         verdicts += [
             _same(field["fieldValue"], row.get(field["fieldName"]))
-            for fields, row in zip(rows, found or (), strict=False)
+            for fields, row in zip(rows, listed or (), strict=False)
             for field in fields
         ]
-    if False in verdicts:
-        return False
-    return True if True in verdicts else None
+    return all_same(verdicts)
 
 
 def _fields(records: Any) -> Iterator[Mapping[str, Any]]:
@@ -149,22 +146,8 @@ def _words(text: str) -> set[str]:
 
 
 def _same(submitted: Any, returned: Any) -> bool | None:
-    """Equal, different, or None: values of different kinds may be two ways of writing the same thing."""
-    if returned in (None, "") or not isinstance(submitted, str):
-        return None
-    here, there = _kind(submitted), _kind(str(returned))
-    return here == there if type(here) is type(there) else None
-
-
-def _kind(text: str) -> date | Decimal | str:
-    """A value in comparable form: date, decimal, or text without spacing differences."""
-    words = " ".join(text.split())
-    try:
-        if _DATE.match(words):
-            return date.fromisoformat(words[:10])
-        return Decimal(words) if _NUMBER.fullmatch(words) else words
-    except ValueError:
-        return words
+    """Equal, different, or None: attachments and values of different kinds cannot be compared."""
+    return same_value(submitted, returned) if isinstance(submitted, str) else None
 
 
 def _text(value: Any) -> str:

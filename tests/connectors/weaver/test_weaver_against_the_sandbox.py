@@ -179,12 +179,21 @@ async def test_two_equal_requests_are_for_a_person_unless_the_key_tells_them_apa
     connector = link()
     for number in (8, 9):
         await run(connector, "create_approval", **await start_of(connector, values={"单据编号": number}))
+    padded = await reconcile(connector, await start_of(connector, values={"单据编号": "08"}))
+    assert padded.finding is Finding.UNCLEAR
     nine = await start_of(connector, values={"单据编号": 9})
     assert (await reconcile(connector, nine)).result == {"instance_id": "8889"}
     assert (await reconcile(connector, nine | {"key_field": ""})).result == {"instance_id": "8889"}
     await run(connector, "create_approval", **nine)
     assert (await reconcile(connector, nine)).finding is Finding.UNCLEAR
     assert (await reconcile(connector, await start_of(connector, values={"单据编号": 10}))).finding is Finding.ABSENT
+
+
+async def test_a_key_that_begins_like_a_date_is_compared_to_its_end(link: Link, run: Run) -> None:
+    connector = link()
+    await run(connector, "create_approval", **await start_of(connector, values={"单据编号": "2026-11-23-001"}))
+    other = await start_of(connector, values={"单据编号": "2026-11-23-002"})
+    assert (await reconcile(connector, other)).finding is Finding.ABSENT
 
 
 @pytest.mark.parametrize("shape", ["text", "object", "datas", "plain"])
