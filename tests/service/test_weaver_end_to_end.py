@@ -166,13 +166,21 @@ def test_a_repeated_call_gets_the_stored_answer_and_has_no_effect(drafts: Any, s
 def test_a_verdict_that_is_reported_once_more_in_other_words_has_no_effect(
     drafts: Any, sandbox: Any, runtime: Any, code: str
 ) -> None:
-    """The node action runs again: at another time, so under another key."""
+    """The node action runs again, or that of another node does: another time, other people, or no time at all."""
     [sending] = decide(sandbox, drafts[0], "agree")
+    timeless = {name: value for name, value in sending["body"].items() if name != "time"}
+    others = (
+        sending["body"] | {"time": "2031-01-01 10:00:00", "approver": "别人"},
+        timeless | {"remark": "同意采购"},
+        timeless | {"remark": "可以"},
+        timeless | {"remark": "同意采购"},
+    )
     with httpx.Client(base_url=runtime.address(), trust_env=False, timeout=20) as http:
-        body = sending["body"] | {"time": "2031-01-01 10:00:00", "approver": "别人"}
-        answer = http.post(PATH, json=body, headers={"X-Apig-AppCode": code})
-    assert (answer.status_code, answer.json()["flag"]) == (200, "Y")
+        for body in others:
+            answer = http.post(PATH, json=body, headers={"X-Apig-AppCode": code})
+            assert (answer.status_code, answer.json().get("flag")) == (200, "Y"), answer.text
     assert sandbox.b1(f"/Drafts({drafts[0]['DocEntry']})")["U_Approver"] == "陈经理"
+    assert "看过了" in str(approval_of(sandbox, drafts[0]))
 
 
 def b1_is_down(sandbox: Any) -> None:

@@ -243,6 +243,9 @@ def test_a_second_document_type_is_a_copy_with_other_settings(
     eventually(lambda: sandbox.b1(path)["U_REQUESTID"], what="the draft is marked")
     assert decide(sandbox, str(request["id"]), "agree")["flag"] == "Y"
     assert sandbox.b1(path)["U_ApprovalStatus"] == "同意"
+    # B1's own procedure has two stages for such drafts: the verdict is that of both
+    query = f"/ApprovalRequests?$filter=DraftEntry eq {request['values']['djbh']}"
+    assert [one["Status"] for one in sandbox.b1(query)["value"]] == ["arsApproved"]
     assert len(module_desk.started) == 1
 
 
