@@ -246,6 +246,13 @@ def test_a_second_document_type_is_a_copy_with_other_settings(
     # B1's own procedure has two stages for such drafts: the verdict is that of both
     query = f"/ApprovalRequests?$filter=DraftEntry eq {request['values']['djbh']}"
     assert [one["Status"] for one in sandbox.b1(query)["value"]] == ["arsApproved"]
+    # sent once more under another number, a draft is not decided by the verdict on its first request
+    request = sent()[1]
+    path = f"/Drafts({request['values']['djbh']})"
+    eventually(lambda: sandbox.b1(path)["U_REQUESTID"], what="the draft is marked")
+    sandbox.b1(path, method="PATCH", body={"U_REQUESTID": "999999"})
+    assert decide(sandbox, str(request["id"]), "agree")["flag"] == "N"
+    assert not sandbox.b1(path)["U_ApprovalStatus"]
     assert len(module_desk.started) == 1
 
 
