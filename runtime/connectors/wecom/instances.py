@@ -84,10 +84,9 @@ class Instances:
             body["choose_department"] = params.department
         body |= self._flow(params)
         body["apply_data"] = {"contents": contents}
+        lines = [line for line in params.summary if line.strip()] or self._summary(contents, controls)
         body["summary_list"] = [
-            {"summary_info": [{"text": line[:_LONGEST_SUMMARY], "lang": "zh_CN"}]}
-            for line in params.summary or self._summary(contents, controls)
-            if line.strip()
+            {"summary_info": [{"text": line[:_LONGEST_SUMMARY], "lang": "zh_CN"}]} for line in lines
         ]
         return self._request(_SUBMIT, body)
 
@@ -199,17 +198,19 @@ class Instances:
         return {"process": {"node_list": nodes}}
 
     def _summary(self, contents: list[dict[str, Any]], controls: Mapping[str, Control]) -> list[str]:
-        """The first values, as WeCom itself shows them in the list of approvals."""
+        """The first values, as WeCom itself shows them in the list of approvals; one line at least, which it wants."""
         known = {control.id: control for control in controls.values()}
-        lines = []
+        lines, tables = [], []
         for content in contents:
             control = known[content["id"]]
             text = read_value(content["control"], content["value"], self._settings.zone)
             for option in control.options:  # what is submitted is the key, what is read is the label
                 text = option.label if text == option.key else text
-            if text and content["control"] != "Table":
+            if content["control"] == "Table":
+                tables.append(f"{control.label}：{len(content['value']['children'])} 行")
+            elif text:
                 lines.append(f"{control.label}：{' '.join(text.split())}")
-        return lines[:_SUMMARY_LINES]
+        return (lines or tables)[:_SUMMARY_LINES]
 
     async def _numbers(
         self, filters: Mapping[str, str], start: datetime, end: datetime, *, most: int | None = None

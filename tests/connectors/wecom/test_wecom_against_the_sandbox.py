@@ -208,6 +208,22 @@ async def test_a_refusal_carries_wecoms_own_words(link: Link, sandbox: Any, run:
     assert await sandbox.instances() == []
 
 
+@pytest.mark.parametrize("summary", [(), ("", " ")])
+async def test_a_template_of_nothing_but_a_table_has_a_summary_too(
+    link: Link, sandbox: Any, run: Run, summary: tuple[str, ...]
+) -> None:
+    children = [{"label": "物料编号"}, {"label": "数量", "control": "Number"}]
+    form = {"name": "领料", "controls": [{"label": "物料", "control": "Table", "children": children}]}
+    await sandbox.control("PUT", "/wecom/forms/TkLines", form)
+    values = {"物料": [{"物料编号": "R1", "数量": 1}, {"物料编号": "R2", "数量": 2}]}
+    connector, start = link(sandbox.url), start_of(values, form="TkLines", summary=summary)
+    await run(connector, "create_approval", **start)
+    action = connector.actions["create_approval"]
+    assert action.prepare is not None
+    sent = await action.prepare(action.params.model_validate(start))
+    assert sent.body["summary_list"] == [{"summary_info": [{"text": "物料：2 行", "lang": "zh_CN"}]}]
+
+
 async def test_chosen_approvers(link: Link, sandbox: Any, run: Run) -> None:
     chosen: dict[str, Any] = {"approvers": [{"rule": "all", "users": ["user-lisi", "user-wangwu"]}, "user-manager"]}
     for parameters in ("process", "approver"):
