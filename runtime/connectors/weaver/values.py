@@ -110,10 +110,12 @@ def _check_box(control: Control, value: Any, style: Style) -> str:
 
 
 def _select(control: Control, value: Any, style: Style) -> str:
+    """The key of an option; what is one option's label and another one's key means the label, as people read it."""
     text = to_text(value).strip()
-    for option in control.options:
-        if text in (option.key, option.label):
-            return option.key
+    by_name = {option.key: option.key for option in control.options}
+    by_name |= {option.label: option.key for option in reversed(control.options)}  # the first of two alike
+    if text in by_name:
+        return by_name[text]
     if not control.options:
         return text
     choices = "、".join(option.label for option in control.options[:20])

@@ -16,6 +16,8 @@ from runtime.mapping.forms import Control, ControlType, Option
 from runtime.mapping.mapper import MappedForm
 
 STYLE = Style(date="yyyy-MM-dd", time="HH:mm", zone=ZoneInfo("Asia/Shanghai"))
+#: Labels that look like the keys of others.
+RANKS = tuple(Option(key=str(key), label=str(3 - key)) for key in range(3))
 KINDS = (Option(key="0", label="自产"), Option(key="1", label="零星"))
 
 
@@ -83,6 +85,8 @@ def test_an_answer_without_fields_is_no_form(answer: Any) -> None:
         ({"type": "date", "format": "yyyy/MM/dd"}, "2026-11-23", "2026/11/23"),
         ({"type": "select", "options": KINDS}, "零星", "1"),
         ({"type": "select", "options": KINDS}, 0, "0"),
+        ({"type": "select", "options": RANKS}, "1", "2"),
+        ({"type": "select", "options": RANKS}, 0, "0"),
         ({"type": "multiselect", "options": KINDS}, ["零星", "0"], "1,0"),
         ({"type": "other", "options": CHECK}, "tYES", "1"),
         ({"type": "other", "options": CHECK}, False, "0"),
