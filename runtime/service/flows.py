@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import structlog
@@ -35,8 +36,9 @@ BODY_LIMIT = 5_000_000
 #: Bytes of an answer; a query of the ten thousand rows that a step may hold is well below.
 ANSWER_LIMIT = 20_000_000
 _APPCODE = "x-apig-appcode"
-#: Headers that a mapping never sees: they carry credentials.
-_PRIVATE = {_APPCODE, "authorization", "cookie", "proxy-authorization"}
+#: In the names of headers that a mapping never sees, and that are not stored: they carry credentials, ours or those of
+#: a gateway between.
+_PRIVATE = re.compile(r"authorization|cookie|app-?code|token|secret|password|api-?key")
 #: Stands for addresses that do not exist: what a stranger makes up must not become a label.
 _NO_FLOW = "(none)"
 
@@ -121,7 +123,7 @@ class HttpFlows:
             "method": request.method,
             "path": path,
             "query": dict(request.query_params),
-            "headers": {key: value for key, value in request.headers.items() if key not in _PRIVATE},
+            "headers": {key: value for key, value in request.headers.items() if not _PRIVATE.search(key)},
             "body": body,
         }
         try:

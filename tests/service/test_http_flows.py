@@ -130,14 +130,17 @@ def codes(module_desk: Any, http: httpx.Client) -> dict[str, str]:
 
 
 def test_a_caller_with_the_appcode_gets_the_flows_answer(http: httpx.Client, codes: dict[str, str]) -> None:
-    headers = {"X-Apig-AppCode": codes["items/echo"], "Cookie": "secret=1"}
+    private = dict.fromkeys(("Cookie", "Authorization", "X-Auth-Token", "X-Api-Key", "X-Client-Secret"), "s=1")
+    headers = {"X-Apig-AppCode": codes["items/echo"], "X-Company": "A", **private}
     answer = http.post("/flows/items/echo", headers=headers, content='{"数量": 12345678901234567.125}')
     assert answer.status_code == 201, answer.text
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-kind"] == "echo"
     # Not a digit is lost on the way through.
     assert '"got":{"数量":12345678901234567.125}' in answer.text
-    assert not {"x-apig-appcode", "cookie"} & set(answer.json()["seen"])
+    seen = set(answer.json()["seen"])
+    assert "x-company" in seen
+    assert not seen & {name.lower() for name in ("X-Apig-AppCode", *private)}
 
 
 @pytest.mark.parametrize("code", [None, "", "wrong", "x" * 5000])
