@@ -46,7 +46,7 @@ BUYING = [
 
 #: The template's own statement, for some of the drafts.
 HEADER_OF_DRAFTS = next(
-    f"{setting.default} AND T0.\"DocEntry\" > 4"
+    f'{setting.default} AND T0."DocEntry" > 4'
     for template in gallery()
     if template.id == "dingtalk-approval-sql"
     for setting in template.settings
@@ -327,6 +327,7 @@ def test_drafts_of_every_kind(office: Office, entity: str, condition: str, form:
     table = json.loads(office.values(first["U_instanceID"])["物料表"])
     lines = first["StockTransferLines" if entity.startswith("Stock") else "DocumentLines"]
     assert [row[0]["value"] for row in table] == [line["ItemCode"] for line in lines]
+    assert [row[1]["value"] for row in table] == [f"{line['Quantity']:g}" for line in lines]
     office.decide(first["U_instanceID"], "agree")
     office.decide(second["U_instanceID"], "refuse")
     after = office.until(entity, first["DocEntry"], U_ApprovalStatus="同意", U_Approver="user-manager")
