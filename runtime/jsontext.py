@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -10,13 +11,14 @@ import msgspec
 __all__ = ["dumps", "loads"]
 
 
-def loads(text: bytes | str) -> Any:
+def loads(text: bytes | str, number: Callable[[str], Decimal] = Decimal) -> Any:
     """Parse JSON; integers become ``int``, numbers with a fraction or exponent ``Decimal``.
 
+    :param number: reads a number with a fraction or exponent
     :raises ValueError: the text is not JSON (``msgspec.DecodeError`` is a ``ValueError``)
     """
     try:
-        return msgspec.json.Decoder(float_hook=Decimal).decode(text)
+        return msgspec.json.Decoder(float_hook=number).decode(text)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
 

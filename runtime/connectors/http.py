@@ -30,6 +30,7 @@ from runtime.errors import (
     Unreachable,
     ValueRefused,
 )
+from runtime.mapping.values import short_number
 
 __all__ = ["Auth", "HttpClient", "Request", "json_object", "read_json"]
 
@@ -277,12 +278,12 @@ class HttpClient:
 
 
 def read_json(response: httpx.Response) -> Any:
-    """The answer's JSON with decimals.
+    """The answer's JSON with decimals, without the zeros of a double: ``260.0`` is 260.
 
     :raises RemoteFault: the answer is not JSON (a proxy's HTML page, a truncated body)
     """
     try:
-        return jsontext.loads(response.content)
+        return jsontext.loads(response.content, short_number)
     except ValueError as error:
         raise RemoteFault(
             "对方系统的答复不是 JSON",

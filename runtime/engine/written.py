@@ -243,14 +243,17 @@ def _wrote(effect: EffectRecord, name: str, holds: Any) -> bool:
 
 
 def _put_back(fields: Mapping[str, Sequence[EffectRecord]], row: Mapping[str, Any]) -> bool:
-    """Whether every field that was certainly written looks as it did before: whoever did that wants it sent again."""
+    """Whether every field that was certainly written looks as it did before: whoever did that wants it sent again.
+
+    A mark that was empty may be put back as ``N``: both mean not yet.
+    """
     changed = False
     for name, ones in fields.items():
         last = ones[-1]
         before = last.request.get("before") or {}
-        if last.state is not EffectState.DONE or name not in before or not _same(before[name], row[name]):
+        if last.state is not EffectState.DONE or name not in before or not _equally_open(before[name], row[name]):
             return False
-        changed = changed or not _same(before[name], last.request["values"][name])
+        changed = changed or not _equally_open(before[name], last.request["values"][name])
     return changed
 
 
@@ -272,6 +275,10 @@ def _same(wrote: Any, holds: Any) -> bool:
         return True
     # A date goes in as 2026-01-31 and may come back as 2026-01-31T00:00:00Z or 20260131.
     return _date(first) is not None and _date(first) == _date(second)
+
+
+def _equally_open(first: Any, second: Any) -> bool:
+    return _same(first, second) or {_plain(first), _plain(second)} == {"", "no"}
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from runtime import jsontext
 from runtime.errors import BadMapping, MappingFailed
 
-__all__ = ["NUMBERS", "is_blank", "members", "open_zone", "plain_number", "shown", "to_date", "to_number", "to_text"]
+__all__ = [
+    "NUMBERS",
+    "is_blank",
+    "members",
+    "open_zone",
+    "plain_number",
+    "short_number",
+    "shown",
+    "to_date",
+    "to_number",
+    "to_text",
+]
 
 #: Exact for every number that :func:`to_number` lets through; the default context would round at 28 digits.
 NUMBERS = Context(
@@ -66,6 +77,16 @@ def plain_number(number: Decimal) -> str:
     if not number.is_finite() or abs(number.adjusted()) > _PLACES or -int(number.as_tuple().exponent) > _PLACES:
         raise MappingFailed(f"{number:.5} 不是可用的数字", f"{number:.5} is not a usable number")
     return format(number, "f")
+
+
+def short_number(text: str) -> Decimal:
+    """A number as a system writes it that knows no scale: zeros at the end of its fraction say nothing.
+
+    A form shows what was read, and 260 is what B1 shows where it answers ``260.0`` or the column holds ``260.000000``.
+    """
+    if text.endswith("0") and "." in text and "e" not in text.lower():
+        return Decimal(text.rstrip("0").removesuffix(".")) or Decimal()
+    return Decimal(text)
 
 
 def to_text(value: Any) -> str:  # noqa: PLR0911  # one line per type reads best

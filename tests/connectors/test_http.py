@@ -24,6 +24,7 @@ from runtime.errors import (
     TimedOut,
     Unreachable,
 )
+from runtime.mapping.values import to_text
 
 
 class PlainSettings(HttpSettings):
@@ -246,6 +247,22 @@ async def test_decimals_go_out_and_come_in_as_written(client: Clients, serve: Ca
     server = await serve(handler)
     sent = {"price": Decimal("10.10"), "note": "单价"}
     assert read_json(await client(server.url).send("POST", server.url, check=accept, body=sent)) == sent
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("260.0", "260"),
+        ("12.50", "12.5"),
+        ("-0.0", "0"),
+        ("0.05", "0.05"),
+        ("100", "100"),
+        ("1.50e3", "1500"),
+        ("0.1234567890123456789012345678901230", "0.123456789012345678901234567890123"),
+    ],
+)
+def test_zeros_that_say_nothing_are_not_shown(written: str, number: str) -> None:
+    assert to_text(read_json(httpx.Response(200, text=written))) == number
 
 
 async def test_an_answer_that_is_no_json() -> None:

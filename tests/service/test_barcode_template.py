@@ -151,6 +151,19 @@ def test_what_is_refused_is_answered_and_changes_nothing(ask: Any, sandbox: Any,
     assert sandbox.b1("/Items('R10001')") == before
 
 
+@pytest.mark.parametrize(
+    ("flow", "sql", "said"),
+    [
+        ("query", 'select "ItemCode from OITM', "不是可以读懂的 SQL：Error tokenizing"),
+        ("query", "select from where", "不是可以读懂的 SQL：Expected table name"),
+        ("query", "call TMDK(1)", "procedures"),
+        ("print", "call TMDK(1)", "SQLQueries 不能调用存储过程"),
+    ],
+)
+def test_what_never_reaches_b1_is_answered_in_our_own_words(ask: Any, flow: str, sql: str, said: str) -> None:
+    assert said in ask(f"scan/{flow}", {"sql": sql})["message"]
+
+
 def test_nothing_is_asked_without_a_statement_or_an_appcode(ask: Any, address: str, codes: dict[str, str]) -> None:
     assert ask("scan/query", {})["code"] == 400
     with httpx.Client(base_url=f"{address}/flows/scan", trust_env=False) as http:

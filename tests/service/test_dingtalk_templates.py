@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from runtime.cli.app import build
+from runtime.mapping.templates import gallery
 from runtime.sandbox import demo
 from runtime.store.inbox import list_events
 
@@ -43,9 +44,13 @@ BUYING = [
     },
 ]
 
-HEADER_OF_DRAFTS = (
-    'SELECT T0."DocEntry", T0."DocNum", T0."Comments", T0."U_UserID", T0."U_BMID" FROM ODRF T0 '
-    "WHERE T0.\"ObjType\" = '1470000113' AND IFNULL(T0.\"U_ISSYN\",'N') = 'N' AND T0.\"DocEntry\" > 4"
+#: The template's own statement, for some of the drafts.
+HEADER_OF_DRAFTS = next(
+    f'{setting.default} AND T0."DocEntry" > 4'
+    for template in gallery()
+    if template.id == "dingtalk-approval-sql"
+    for setting in template.settings
+    if setting.name == "header_sql"
 )
 HEADER_OF_REQUESTS = (
     'SELECT T0."DocEntry", T0."DocNum", T0."Comments", T0."U_UserID", T0."U_BMID" FROM OPRQ T0 '
@@ -85,7 +90,8 @@ MAPPINGS: dict[str, tuple[str, dict[str, str], dict[str, str], tuple[str, ...] |
     ),
     "draft-sql": (
         "dingtalk-approval-sql", {"source": GATEWAY} | ERP | OA,
-        {"process_code": "PROC-DRAFT-SQL", "header_sql": HEADER_OF_DRAFTS}, SQL,
+        {"process_code": "PROC-DRAFT-SQL", "header_sql": HEADER_OF_DRAFTS, "withdrawn": "release"},
+        ("DocNum", "ReqName", "Lines", "ItemCode", "Quantity"),
     ),
     "request-sql": (
         "dingtalk-approval-sql", {"source": demo.B1_CONNECTION} | ERP | OA,
@@ -194,6 +200,7 @@ def runtime(made: dict[str, str], module_desk: Any, sandbox: Any) -> Any:
     assert set(made.values()) == {""}, made
     for entry in (1, 2):
         sandbox.b1(f"/PurchaseOrders({entry})", method="PATCH", body={"U_IsSubmit": "Y"})
+    sandbox.b1("/Drafts(7)", method="PATCH", body={"U_ISSYN": None})
     process = module_desk.serve()
     callback = f"{process.address()}/callbacks/{demo.DINGTALK_CONNECTION}"
     # A dozen flows begin at once here, and what is judged is not how fast.
@@ -320,6 +327,7 @@ def test_drafts_of_every_kind(office: Office, entity: str, condition: str, form:
     table = json.loads(office.values(first["U_instanceID"])["物料表"])
     lines = first["StockTransferLines" if entity.startswith("Stock") else "DocumentLines"]
     assert [row[0]["value"] for row in table] == [line["ItemCode"] for line in lines]
+    assert [row[1]["value"] for row in table] == [f"{line['Quantity']:g}" for line in lines]
     office.decide(first["U_instanceID"], "agree")
     office.decide(second["U_instanceID"], "refuse")
     after = office.until(entity, first["DocEntry"], U_ApprovalStatus="同意", U_Approver="user-manager")
@@ -367,6 +375,20 @@ def test_a_draft_that_is_released_can_be_submitted_again(office: Office) -> None
     assert office.values(again["U_instanceID"])["备注"] == "改后再提"
     office.decide(again["U_instanceID"], "agree")
     office.until("Drafts", 2, U_ApprovalStatus="同意")
+
+
+@pytest.mark.parametrize("entry", [7, 8])
+def test_a_draft_read_by_sql_is_sent_again_once_it_is_released(office: Office, entry: int) -> None:
+    """The mark of one was ``N`` before, that of the other empty."""
+    condition = f"DocEntry eq {entry}"
+    [first] = [row["U_instanceID"] for row in office.sent("Drafts", condition, "PROC-DRAFT-SQL", 1)]
+    office.decide(first, "withdraw")
+
+    def again() -> bool:
+        return office.row("Drafts", entry)["U_instanceID"] not in (None, "", first)
+
+    office.eventually(again, within=40, what="the draft has a new approval")
+    office.until("Drafts", entry, U_ISSYN="Y", U_ApprovalStatus="已撤销")
 
 
 @pytest.mark.parametrize(
@@ -493,9 +515,9 @@ def test_what_b1_cancels_is_withdrawn_in_dingtalk(office: Office) -> None:
 
 def test_no_document_was_sent_twice(office: Office) -> None:
     office.settled()
-    # Nothing but the one draft that was released and submitted again has two approvals.
+    # Nothing but the three drafts that were released and sent again has two approvals.
     assert {form: len(office.of_form(f"PROC-{form}")) for form in FORMS} == {
-        "RECEIPT": 2, "ISSUE": 2, "TRANSFER": 2, "DRAFT-SQL": 4, "REQUEST-SQL": 1, "OIR-SQL": 1, "ORDER": 2, "OIR": 1,
+        "RECEIPT": 2, "ISSUE": 2, "TRANSFER": 2, "DRAFT-SQL": 6, "REQUEST-SQL": 1, "OIR-SQL": 1, "ORDER": 2, "OIR": 1,
         "FILES": 2,
     }  # fmt: skip
     assert len(office.of_form(demo.PROCESS_CODE)) == 7

@@ -189,6 +189,8 @@ class SqlDialect:
     writing: frozenset[str] = frozenset()
     #: The same as families: how their names begin.
     writing_families: tuple[str, ...] = ()
+    #: Whether a statement may be a CALL.
+    calls: bool = True
 
     def text(self, tree: exp.Expr) -> str:
         """The statement as text, without comments, bound parameters as :func:`marker`.
@@ -245,6 +247,6 @@ DIALECTS: dict[str, SqlDialect] = {
             grammar=PlainSQLite(),
             writing=frozenset({"load_extension", "readfile", "writefile", "fsdir", "edit", "fts3_tokenizer"}),
         ),
-        SqlDialect(name="service_layer", grammar=Hana(), writing=_ANYWHERE),
+        SqlDialect(name="service_layer", grammar=Hana(), writing=_ANYWHERE, calls=False),
     )
 }

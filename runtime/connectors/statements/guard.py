@@ -63,7 +63,8 @@ def allow_call(call: exp.Expr, procedures: Sequence[str]) -> str:
     """
     function = call.expression if isinstance(call, exp.Dot) else call
     if not isinstance(function, exp.Anonymous):
-        raise BadMapping("CALL 的写法无法理解", "This CALL cannot be understood", remote=call.sql()[:100])
+        text = call.sql()[:100]
+        raise BadMapping(f"CALL 的写法无法理解：{text}", f"This CALL cannot be understood: {text}")
     schema = call.this.sql().replace('"', "") if isinstance(call, exp.Dot) else ""
     name = f"{schema}.{function.name}" if schema else function.name
     if name.upper() not in {one.strip().upper() for one in procedures}:
@@ -73,10 +74,10 @@ def allow_call(call: exp.Expr, procedures: Sequence[str]) -> str:
         )
     for argument in function.expressions:
         if not isinstance(argument, _ARGUMENTS) or argument.find(exp.Query, exp.Column, exp.Func):
+            text = argument.sql()[:100]
             raise BadMapping(
-                f"存储过程 {name} 的参数只能是值或占位符",
-                f"The arguments of the procedure {name} can be values and placeholders only",
-                remote=argument.sql()[:100],
+                f"存储过程 {name} 的参数只能是值或占位符，这里是 {text}",
+                f"The arguments of the procedure {name} can be values and placeholders only, here stands {text}",
             )
     return name
 

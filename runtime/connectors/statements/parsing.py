@@ -89,13 +89,15 @@ def _parse(text: str, dialect: SqlDialect, procedures: tuple[str, ...]) -> State
         tokens = _with_parameters(dialect.grammar.tokenize(text), text)
         if tokens and tokens[0].text.upper() == "CALL" and tokens[0].token_type is not TokenType.STRING:
             call = _one(dialect, tokens[1:], text)
+            if not dialect.calls:
+                raise BadMapping("SQLQueries 不能调用存储过程", "SQLQueries cannot call procedures")
             name = allow_call(call, procedures)
             return Statement(call, dialect, _names(call), name)
         tree = _one(dialect, tokens, text)
     except SqlglotError as error:
-        raise BadMapping(
-            "语句不是可以读懂的 SQL", "The statement is not readable SQL", remote=_first_line(error)
-        ) from error
+        # No other system has seen it: what the parser found is not anybody's answer.
+        found = _first_line(error)
+        raise BadMapping(f"语句不是可以读懂的 SQL：{found}", f"The statement is not readable SQL: {found}") from error
     except RecursionError as error:
         raise _too_deep() from error
     require_reading(tree, dialect)

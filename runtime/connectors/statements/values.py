@@ -8,11 +8,14 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from runtime.mapping.values import short_number
+
 __all__ = ["plain"]
 
 
 def plain(value: Any) -> Any:
-    """Numbers with a fraction as ``Decimal``, dates and times as ISO text, bytes as base64, anything else as text.
+    """Numbers with a fraction as ``Decimal`` without zeros behind it, dates and times as ISO text, bytes as base64,
+    anything else as text.
 
     A date and time at midnight is a date: B1 keeps its dates that way.
     """
@@ -26,7 +29,7 @@ def plain(value: Any) -> Any:
 
 def _number(value: Decimal | float) -> Decimal | str:
     number = value if isinstance(value, Decimal) else Decimal(repr(value))
-    return number if number.is_finite() else str(value)
+    return short_number(f"{number:f}") if number.is_finite() else str(value)
 
 
 def _moment(value: datetime) -> str:

@@ -98,6 +98,6 @@ def test_a_good_status_needs_a_good_body(body: str) -> None:
 
 def test_numbers_stay_decimals() -> None:
     answer = Answer()
-    answer(httpx.Response(200, content=json.dumps({"DocTotal": 0}).replace("0", "12345678901234.10")))
+    answer(httpx.Response(200, content=json.dumps({"DocTotal": 0}).replace("0", "12345678901234.123451")))
     data: Any = answer.data
-    assert str(data["DocTotal"]) == "12345678901234.10"
+    assert str(data["DocTotal"]) == "12345678901234.123451"

@@ -46,6 +46,13 @@ async def test_headers_come_in_the_order_of_their_key_each_with_its_lines(compan
     }
 
 
+async def test_a_number_has_no_zeros_behind_it_whatever_scale_the_column_has(company, connect, call) -> None:
+    company.fill(16, lines=1)
+    statement = company.sql('SELECT "DocEntry", "DocTotal" FROM "ODRF"')
+    rows = await call(connect(), "query", statement=statement)
+    assert [str(row["DocTotal"]) for row in rows][7:10] == ["1", "1.125", "1.25"]
+
+
 async def test_keys_of_text_several_line_tables_and_an_order_of_their_own(company, connect, call) -> None:
     company.fill(5, lines=3)
     backwards = company.sql('SELECT "CardCode" AS "Partner", "LineNum" FROM "DRF1" ORDER BY "LineNum" DESC')
