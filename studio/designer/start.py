@@ -12,6 +12,7 @@ from runtime.mapping.templates import Template, gallery, instantiate
 from studio.designer import outside, session
 from studio.designer.settings_form import setting_input, statement_faults
 from studio.i18n import language, plain, t
+from studio.text import kind_title
 from studio.workspace import explained, workspace
 
 __all__ = ["new_mapping", "show"]
@@ -95,7 +96,7 @@ def _connections(template: Template, key: str) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for role, kinds in template.connections.items():
         names = [info.name for info in available if info.kind in kinds]
-        kind = " / ".join(kinds)
+        kind = " / ".join(kind_title(one, language()) for one in kinds)
         name = st.selectbox(
             t("start.connection", role=plain(role), kind=plain(kind)),
             names,
