@@ -36,6 +36,7 @@ def show() -> None:
         )
         template = next((item for item in templates if item.id == chosen), None)
         if template is not None:
+            st.caption(plain(template.description if language() == "zh-CN" else template.description_en))
             new_mapping(template)
 
 
@@ -56,8 +57,6 @@ def _saved() -> None:
 
 def new_mapping(template: Template) -> None:
     """Ask for what a new mapping from a template needs, and begin it."""
-    description = template.description if language() == "zh-CN" else template.description_en
-    st.caption(plain(description))
     key = f"new_{template.id}"
     mapping_id = st.text_input(t("start.id"), help=t("start.id_help"), key=f"{key}_id").strip()
     title = st.text_input(t("start.title"), template.title, key=f"{key}_title")
