@@ -59,7 +59,8 @@ def new_mapping(template: Template) -> None:
     """Ask for what a new mapping from a template needs, and begin it."""
     key = f"new_{template.id}"
     mapping_id = st.text_input(t("start.id"), help=t("start.id_help"), key=f"{key}_id").strip()
-    title = st.text_input(t("start.title"), template.title, key=f"{key}_title")
+    suggested = template.title if language() == "zh-CN" else template.title_en
+    title = st.text_input(t("start.title"), suggested, key=f"{key}_title")
     connections = _connections(template, key)
     settings: dict[str, Any] = {}
     required = [item for item in template.settings if item.required]
