@@ -33,6 +33,9 @@ async def show(workspace: Workspace, mapping: Mapping, flow: str, *, values: dic
         )
     finally:
         await pool.aclose()
+    if result.idle:
+        say(f"预演 dry run: 没有待处理的数据 nothing to do, {result.elapsed:.1f} s")
+        return True
     for document in result.documents:
         _print_document(document)
     if result.response is not None:

@@ -57,6 +57,7 @@ def new(
     ] = None,
 ) -> None:
     """从模板新建一个映射，保存到映射目录 · Create a mapping from a template, in the folder of mappings."""
+    from runtime.mapping.choosing import names_of
     from runtime.mapping.templates import instantiate
 
     workspace = workspace_of(context)
@@ -72,6 +73,15 @@ def new(
     _refuse_to_replace(workspace, mapping_id)
     stored = workspace.folder.save(mapping, expected=None)
     say(f"✓ {stored.path}")
+    if workspace.has_state:
+        known = workspace.connections.names()
+        missing = sorted({name for role in mapping.connections for name in names_of(mapping, role)} - {*known})
+        for name in missing:
+            say(f"  还没有连接 {name}，请先建立 · There is no connection {name} yet: make it first")
+    say(
+        f"  映射已启用，运行时会自动采用；请随即检查：b1-runtime check {mapping_id}\n"
+        f"  It is enabled and a live runtime takes it up: check it now, b1-runtime check {mapping_id}"
+    )
 
 
 def _find(template_id: str) -> Template:

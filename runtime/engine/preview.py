@@ -96,6 +96,17 @@ class Preview:
     #: Seconds.
     elapsed: float
 
+    @property
+    def idle(self) -> bool:
+        """True if the source held nothing and the flow did nothing else."""
+        return (
+            self.error is None
+            and self.response is None
+            and all(
+                not (document.key or document.sent or document.forms or document.note) for document in self.documents
+            )
+        )
+
 
 async def preview(
     mapping: Mapping,

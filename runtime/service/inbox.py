@@ -301,7 +301,8 @@ class InboxWorkers:
         if reason is not None:
             return await self._failed(item, Carried(failure=reason), reason, datetime.now(UTC) + _PARKED)
         log.debug("event ignored", connection=item.connection, type=item.event.type, form=item.event.form)
-        note = f"ignored: no flow for {item.event.type} of form {item.event.form or '-'}"
+        what = f"{item.event.type} {item.event.form}".rstrip()
+        note = f"没有流程等待它，已忽略 | ignored, no flow waits for it: {what}"
         await self._database.awrite(lambda connection: event_done(connection, item.id, note=note))
         return Carried()
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import streamlit as st
 
-from runtime.connectors.base import Connector, ConnectorSettings
 from runtime.connectors.registry import connector_kinds, open_connector
 from runtime.errors import IntegrationError
 from runtime.mapping.choosing import names_of
@@ -15,6 +14,7 @@ from runtime.service.registration import register_connection
 from runtime.store.connections import ConnectionInfo
 from studio.connections.form import FormField, assemble, environment_name, form_fields
 from studio.i18n import known, language, plain, t
+from studio.text import kind_title
 from studio.workspace import Workspace, explain, explained, workspace
 
 __all__ = ["show"]
@@ -47,12 +47,11 @@ def _done_message() -> None:
 
 
 def _list(space: Workspace, stored: Iterable[ConnectionInfo]) -> None:
-    kinds = connector_kinds()
     used = _used_by(space)
     rows = [
         {
             t("connections.name"): info.name,
-            t("connections.kind"): _title(kinds[info.kind]) if info.kind in kinds else info.kind,
+            t("connections.kind"): kind_title(info.kind, language()),
             t("connections.address"): " · ".join(filter(None, (info.address, info.settings.get("company")))),
             t("connections.secrets"): "、".join(info.secret_names),
             t("connections.used"): "、".join(used.get(info.name, ())),
@@ -81,7 +80,7 @@ def _editor(space: Workspace, info: ConnectionInfo | None) -> None:
         _delete(space, info)
         return
     kind = info.kind if info else st.selectbox(
-        t("connections.kind"), list(kinds), format_func=lambda name: _title(kinds[name]), key="connections.kind"
+        t("connections.kind"), list(kinds), format_func=lambda one: kind_title(one, language()), key="connections.kind"
     )  # fmt: skip
     fields = form_fields(kinds[kind].settings_model)
     if about := known(f"connections.about.{kind}", ""):
@@ -105,10 +104,6 @@ def _editor(space: Workspace, info: ConnectionInfo | None) -> None:
         if kinds[kind].has_registration:
             _register(space, info)
         _delete(space, info)
-
-
-def _title(kind: type[Connector[ConnectorSettings]]) -> str:
-    return kind.title_zh if language().startswith("zh") else kind.title_en
 
 
 def _widget(field: FormField, info: ConnectionInfo | None, kind: str, token: str) -> Any:

@@ -78,6 +78,9 @@ def _run(design: Design, flow: str, limit: int, instead: str) -> None:
 
 def _result(design: Design, shown: Shown) -> None:
     result = shown.result
+    if result.idle:
+        st.info(t("preview.empty"))
+        return
     failures = [(document, failure) for document in result.documents for failure in _failures(document)]
     with st.container(key="preview-summary"):
         bad = len({document.key for document, _ in failures})
@@ -90,8 +93,6 @@ def _result(design: Design, shown: Shown) -> None:
                 pd.DataFrame([_failure_row(document.key, *cells) for document, cells in failures]), hide_index=True
             )
     if not result.documents:
-        if result.error is None:
-            st.info(t("preview.empty"))
         return
     keys = [document.key for document in result.documents]
     broken = {document.key for document, _ in failures}

@@ -12,6 +12,7 @@ from runtime.mapping.templates import Template, gallery, instantiate
 from studio.designer import outside, session
 from studio.designer.settings_form import setting_input, statement_faults
 from studio.i18n import language, plain, t
+from studio.text import kind_title
 from studio.workspace import explained, workspace
 
 __all__ = ["new_mapping", "show"]
@@ -35,6 +36,7 @@ def show() -> None:
         )
         template = next((item for item in templates if item.id == chosen), None)
         if template is not None:
+            st.caption(plain(template.description if language() == "zh-CN" else template.description_en))
             new_mapping(template)
 
 
@@ -55,11 +57,10 @@ def _saved() -> None:
 
 def new_mapping(template: Template) -> None:
     """Ask for what a new mapping from a template needs, and begin it."""
-    description = template.description if language() == "zh-CN" else template.description_en
-    st.caption(plain(description))
     key = f"new_{template.id}"
     mapping_id = st.text_input(t("start.id"), help=t("start.id_help"), key=f"{key}_id").strip()
-    title = st.text_input(t("start.title"), template.title, key=f"{key}_title")
+    suggested = template.title if language() == "zh-CN" else template.title_en
+    title = st.text_input(t("start.title"), suggested, key=f"{key}_title")
     connections = _connections(template, key)
     settings: dict[str, Any] = {}
     required = [item for item in template.settings if item.required]
@@ -95,7 +96,7 @@ def _connections(template: Template, key: str) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for role, kinds in template.connections.items():
         names = [info.name for info in available if info.kind in kinds]
-        kind = " / ".join(kinds)
+        kind = " / ".join(kind_title(one, language()) for one in kinds)
         name = st.selectbox(
             t("start.connection", role=plain(role), kind=plain(kind)),
             names,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from runtime.connectors.registry import connector_kinds
 from runtime.mapping.templates import Template, gallery
 from studio.designer.start import new_mapping
 from studio.i18n import language, plain, t
+from studio.text import kind_title
 from studio.workspace import explained, workspace
 
 __all__ = ["show"]
@@ -26,32 +26,32 @@ def show() -> None:
             t("gallery.system"),
             [_ANY, *kinds],
             default=_ANY,
-            format_func=lambda kind: _system(kind) if kind else t("gallery.any"),
+            format_func=lambda kind: kind_title(kind, language()) if kind else t("gallery.any"),
             required=True,
             key="gallery.system",
         )
         shown = [item for item in templates if system == _ANY or system in _kinds(item)]
         for template in shown:
-            _card(template)
-        chosen = next((item for item in shown if item.id == st.session_state.get(_CHOSEN)), None)
-        if chosen is not None:
-            st.subheader(t("gallery.fill", title=plain(_title(chosen))))
-            if not workspace().connections.names():
-                st.info(t("gallery.connections_first"))
-            new_mapping(chosen)
+            _card(template, chosen=template.id == st.session_state.get(_CHOSEN))
 
 
-def _card(template: Template) -> None:
+def _card(template: Template, *, chosen: bool) -> None:
     with st.container(border=True):
         text, action = st.columns([5, 1], vertical_alignment="center")
         chinese = language().startswith("zh")
         text.markdown(f"**{plain(_title(template))}**")
         text.caption(plain(template.description if chinese else template.description_en))
         roles = template.connections.values()
-        text.caption(" → ".join(" / ".join(plain(_system(kind)) for kind in kinds) for kinds in roles))
+        text.caption(" → ".join(" / ".join(plain(kind_title(kind, language())) for kind in kinds) for kinds in roles))
         if action.button(t("gallery.use"), key=f"gallery.use.{template.id}", icon=":material/add:", width="stretch"):
             st.session_state[_CHOSEN] = template.id
             st.rerun()
+        if chosen:
+            # In the card itself: below all cards nobody would see that something opened.
+            st.divider()
+            if not workspace().connections.names():
+                st.info(t("gallery.connections_first"))
+            new_mapping(template)
 
 
 def _kinds(template: Template) -> list[str]:
@@ -60,10 +60,3 @@ def _kinds(template: Template) -> list[str]:
 
 def _title(template: Template) -> str:
     return template.title if language().startswith("zh") else template.title_en
-
-
-def _system(kind: str) -> str:
-    connector = connector_kinds().get(kind)
-    if connector is None:
-        return kind
-    return connector.title_zh if language().startswith("zh") else connector.title_en

@@ -36,6 +36,12 @@ async def test_a_preview_shows_every_effect_and_has_none(bench) -> None:
     assert bench.db.read(list_deliveries) == []
 
 
+async def test_a_preview_of_an_empty_source_is_idle(bench) -> None:
+    assert (await preview(bench.mapping(), "submit", bench.pool)).idle
+    bench.world.add(1)
+    assert not (await preview(bench.mapping(), "submit", bench.pool)).idle
+
+
 async def test_the_preview_shows_just_what_the_run_sends(bench) -> None:
     bench.world.add(1, 2, 3)
     seen = await preview(bench.mapping(), "submit", bench.pool)

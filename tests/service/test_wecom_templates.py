@@ -440,7 +440,7 @@ def test_a_template_that_no_mapping_knows_is_acknowledged_and_ignored(office: Of
     office.done(number)
     office.acknowledged(number, 1)
     [event] = office.events(number)
-    assert event.note == "ignored: no flow for approval.finished of form TkStranger"
+    assert event.note == "没有流程等待它，已忽略 | ignored, no flow waits for it: approval.finished TkStranger"
 
 
 def test_a_draft_at_another_stage_is_left_alone(office: Office) -> None:

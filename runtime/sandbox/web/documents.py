@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -20,6 +21,9 @@ __all__ = ["document_routes"]
 
 _PAGE = 50
 _COLUMNS = 8
+#: Drafts, and lines of each, that the button on the list of drafts makes.
+_GENERATED = 5
+_GENERATED_LINES = 3
 #: What is worth seeing in a list; other sets show their first filled properties.
 _PREFERRED = {
     "Drafts": (
@@ -42,6 +46,7 @@ def document_routes(world: World) -> list[Route]:
     documents = _Documents(world)
     return [
         Route("/documents", documents.start, methods=["GET"]),
+        Route("/documents/Drafts", documents.generate, methods=["POST"]),
         Route("/documents/{set}", documents.page, methods=["GET"]),
     ]
 
@@ -66,6 +71,12 @@ class _Documents:
             return render(request, "missing.html", 404, what=entity_set)
         key = request.query_params.get("key")
         return self._list(request, entity_set) if key is None else self._record(request, entity_set, key)
+
+    async def generate(self, request: Request) -> Response:
+        """More drafts to send for approval; back to the list."""
+        company = self._company(request)
+        self._b1.generate_drafts(_GENERATED, _GENERATED_LINES, company)
+        return RedirectResponse(f"/documents/Drafts?{urlencode({'company': company})}", 303)
 
     def _list(self, request: Request, entity_set: str) -> Response:
         number = request.query_params.get("page", "1")

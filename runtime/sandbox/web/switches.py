@@ -1,4 +1,4 @@
-"""The first page and the switches: faults, sessions and the event subscription, by hand."""
+"""The first page and the switches: faults, sessions, event subscriptions and the node action, by hand."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ class _Switches:
             total=counts.total(),
             drafts=len(drafts),
             unsynced=sum(1 for draft in drafts if draft.get("U_ISSYN") == "N"),
+            action=world.weaver.node_action.settings,
             subscriptions={oa.system: oa.push.subscription for oa in systems},
             settings=world.faults.settings,
             planned=world.faults.planned,
@@ -82,7 +83,7 @@ class _Switches:
         return RedirectResponse("/switches", 303) if known else _missing(request)
 
     async def _act(self, action: str, form: Mapping[str, str]) -> bool:
-        """Faults, B1 and DingTalk's streams; False if there is no such action."""
+        """Faults, B1, Weaver's node action and DingTalk's streams; False if there is no such action."""
         world = self._world
         match action:
             case "faults":
@@ -97,6 +98,8 @@ class _Switches:
                 world.faults.apply(FaultSettings())
             case "expire-b1":
                 world.b1.expire_sessions()
+            case "node-action":
+                world.weaver.node_action.configure({name: form.get(name, "").strip() for name in ("url", "app_code")})
             case "stream-disconnect":
                 await world.dingtalk.gateway.disconnect()
             case "stream-cut":
@@ -117,6 +120,7 @@ class _Switches:
                 (oa, oa.push.subscription, Counter(item.state for item in oa.push.log()))
                 for oa in self._world.systems.values()
             ],
+            action=self._world.weaver.node_action.settings,
             streams=len(self._world.dingtalk.gateway.connections),
             problem=problem,
         )

@@ -189,6 +189,13 @@ async def test_document_that_does_not_exist(sandbox: Any) -> None:
     assert (await sandbox.client.get("/documents")).status_code == 303
 
 
+async def test_more_drafts_are_made_by_a_button(sandbox: Any) -> None:
+    known = {draft["DocEntry"] for draft in sandbox.world.b1.rows("Drafts")}
+    assert (await sandbox.client.post("/documents/Drafts?company=SBODEMOCN")).status_code == 303
+    made = [draft for draft in sandbox.world.b1.rows("Drafts") if draft["DocEntry"] not in known]
+    assert [draft["U_ISSYN"] for draft in made] == ["N"] * 5
+
+
 async def test_switches(sandbox: Any, subscriber: Any) -> None:
     world, post = sandbox.world, sandbox.client.post
     await post("/switches/faults", data={"latency_ms": "5", "reset_after": "2", "error500": "0", "error429": ""})
@@ -214,4 +221,8 @@ async def test_switches(sandbox: Any, subscriber: Any) -> None:
     assert '<option value="stream" selected>' in await page(sandbox, "/switches")
     assert (await post("/switches/push-dingtalk", data={"mode": "pigeon"})).status_code == 422
     assert {(await post(f"/switches/stream-{end}")).status_code for end in ("disconnect", "cut")} == {303}
+    await post("/switches/node-action", data={"url": f" {subscriber.address} ", "app_code": "code-1"})
+    action = world.weaver.node_action.settings
+    assert (action.url, action.app_code) == (subscriber.address, "code-1")
+    assert 'value="code-1"' in await page(sandbox, "/switches")
     assert (await post("/switches/nonsense")).status_code == 404
