@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from runtime.sandbox.demo import WEAVER_CONNECTION, connections
 from tests.browser.designing import BIN, Desk
@@ -66,6 +66,7 @@ def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     context = chromium.new_context(viewport={"width": 1440, "height": 960}, locale="zh-CN")
     page = context.new_page()
     page.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)  # the first page of a server takes a while on a busy machine
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page

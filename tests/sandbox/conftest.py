@@ -128,7 +128,10 @@ def run_sandbox() -> Callable[..., contextlib.AbstractAsyncContextManager[Runnin
     @contextlib.asynccontextmanager
     async def run(**options: Any) -> AsyncIterator[RunningSandbox]:
         app = create_app(**options)
-        async with listening(app) as address, httpx.AsyncClient(base_url=address, trust_env=False) as client:
+        async with (
+            listening(app) as address,
+            httpx.AsyncClient(base_url=address, trust_env=False, timeout=30) as client,
+        ):
             yield RunningSandbox(address, app.world, client)
 
     return run

@@ -55,31 +55,34 @@ def stop(process: subprocess.Popen[str], how: signal.Signals = signal.SIGINT) ->
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_stops_cleanly_on_a_signal(how: signal.Signals) -> None:
     with sandbox_process() as (address, process):
-        assert httpx.get(f"{address}/control/health", trust_env=False).json() == {"ok": True}
+        assert httpx.get(f"{address}/control/health", trust_env=False, timeout=30).json() == {"ok": True}
         assert stop(process, how) == "stopped"
 
 
 def test_state_survives_a_restart_unless_fresh(tmp_path: Path, start_body: Any) -> None:
     options = f'{{"var": "{tmp_path}"}}'
-    with sandbox_process(options) as (address, process), httpx.Client(base_url=address, trust_env=False) as client:
+    with (
+        sandbox_process(options) as (address, process),
+        httpx.Client(base_url=address, trust_env=False, timeout=30) as client,
+    ):
         token = client.post("/dingtalk/v1.0/oauth2/accessToken", json=APP).json()["accessToken"]
         headers = {"x-acs-dingtalk-access-token": token}
         client.post("/dingtalk/v1.0/workflow/processInstances", json=start_body(), headers=headers)
         stop(process)
     with sandbox_process(options) as (address, process):
-        assert httpx.get(f"{address}/control/dingtalk/instances", trust_env=False).json()["total"] == 1
+        assert httpx.get(f"{address}/control/dingtalk/instances", trust_env=False, timeout=30).json()["total"] == 1
         stop(process)
     with sandbox_process(f'{{"var": "{tmp_path}", "fresh": true}}') as (address, process):
-        assert httpx.get(f"{address}/control/dingtalk/instances", trust_env=False).json()["total"] == 0
+        assert httpx.get(f"{address}/control/dingtalk/instances", trust_env=False, timeout=30).json()["total"] == 0
         stop(process)
 
 
 def test_options_reach_the_application() -> None:
     options = '{"latency_ms": 1, "faults": ["reset_after=0.25"], "seed": 7, "callback_url": "http://127.0.0.1:9/x"}'
     with sandbox_process(options) as (address, process):
-        settings = httpx.get(f"{address}/control/faults", trust_env=False).json()["settings"]
+        settings = httpx.get(f"{address}/control/faults", trust_env=False, timeout=30).json()["settings"]
         assert (settings["latency_ms"], settings["rates"], settings["seed"]) == (1, {"reset_after": 0.25}, 7)
-        callback = httpx.get(f"{address}/control/dingtalk/callback", trust_env=False).json()
+        callback = httpx.get(f"{address}/control/dingtalk/callback", trust_env=False, timeout=30).json()
         assert (callback["url"], callback["verified"]) == ("http://127.0.0.1:9/x", False)
         stop(process)
 

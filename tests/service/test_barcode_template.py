@@ -166,7 +166,7 @@ def test_what_never_reaches_b1_is_answered_in_our_own_words(ask: Any, flow: str,
 
 def test_nothing_is_asked_without_a_statement_or_an_appcode(ask: Any, address: str, codes: dict[str, str]) -> None:
     assert ask("scan/query", {})["code"] == 400
-    with httpx.Client(base_url=f"{address}/flows/scan", trust_env=False) as http:
+    with httpx.Client(base_url=f"{address}/flows/scan", trust_env=False, timeout=30) as http:
         for code in ("", "wrong", codes["scan/print"]):
             answer = http.post("/query", json={"sql": "select 1 from OITM"}, headers={"X-Apig-AppCode": code})
             assert answer.status_code == 401

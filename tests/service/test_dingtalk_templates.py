@@ -283,7 +283,7 @@ class Office:
             {"name": name, "value": value if isinstance(value, str) else json.dumps(_cells(value), ensure_ascii=False)}
             for name, value in values.items()
         ]
-        with httpx.Client(base_url=f"{self.sandbox.url}/dingtalk", trust_env=False) as http:
+        with httpx.Client(base_url=f"{self.sandbox.url}/dingtalk", trust_env=False, timeout=30) as http:
             keys = {"appKey": demo.DINGTALK_APP_KEY, "appSecret": demo.DINGTALK_APP_SECRET}
             token = http.post("/v1.0/oauth2/accessToken", json=keys).json()["accessToken"]
             asked = {"originatorUserId": "user-lisi", "deptId": 1002, "processCode": form}

@@ -99,7 +99,7 @@ def test_the_runs_are_on_record(runtime: Any, module_desk: Any) -> None:
 
 
 def test_health_and_metrics_tell_what_happened(runtime: Any) -> None:
-    with httpx.Client(base_url=runtime.address(), trust_env=False) as http:
+    with httpx.Client(base_url=runtime.address(), trust_env=False, timeout=30) as http:
         assert http.get("/healthz").json() == {"alive": True}
         ready = http.get("/readyz")
         assert ready.status_code == 200, ready.text

@@ -90,7 +90,7 @@ def test_a_verdict_comes_back_by_stream(runtime: Any, office: Office) -> None:
     office.written_back(draft)
     push = office.delivered(draft)
     assert [item.event.key for item in office.stored(draft)] == [push["id"]]
-    with httpx.Client(base_url=runtime.address(), trust_env=False) as http:
+    with httpx.Client(base_url=runtime.address(), trust_env=False, timeout=30) as http:
         ready, metrics = http.get("/readyz"), http.get("/metrics").text
     assert ready.status_code == 200
     state = ready.json()["streams"][NAME]
@@ -149,7 +149,7 @@ def test_the_same_event_by_the_other_way_finds_itself_stored(runtime: Any, sandb
     def saved() -> bool:
         # A live runtime takes the keys up within a second.
         address = f"{sandbox.url}/control/dingtalk/callback"
-        return httpx.put(address, json={"url": callback, "mode": "http"}, trust_env=False).is_success
+        return httpx.put(address, json={"url": callback, "mode": "http"}, trust_env=False, timeout=30).is_success
 
     office.eventually(saved, what="the address is saved")
     sandbox.control("POST", f"/dingtalk/events/{push['id']}/redeliver")
@@ -161,11 +161,11 @@ def test_changed_settings_and_the_stop_end_the_connection(
     runtime: Any, sandbox: Any, module_desk: Any, eventually: Any
 ) -> None:
     def streams() -> Any:
-        return httpx.get(f"{runtime.address()}/readyz", trust_env=False).json()["streams"]
+        return httpx.get(f"{runtime.address()}/readyz", trust_env=False, timeout=30).json()["streams"]
 
     module_desk.import_connections(dingtalk_demo={"event_mode": "http"})
     eventually(lambda: not connections(sandbox) and streams() == {}, what="nobody listens any more")
-    metrics = httpx.get(f"{runtime.address()}/metrics", trust_env=False).text
+    metrics = httpx.get(f"{runtime.address()}/metrics", trust_env=False, timeout=30).text
     assert "b1_stream_connected{" not in metrics
     wrong = {"event_mode": "stream", "reconnect_after": 0.2, "app_secret": "not-the-secret"}
     module_desk.import_connections(dingtalk_demo=wrong)

@@ -26,7 +26,7 @@ def counting(mapping_id: str, note: str, **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def http(desk: Any) -> Any:
     desk.save(counting("alpha", "first version"))
-    with httpx.Client(base_url=desk.serve().address(), trust_env=False) as client:
+    with httpx.Client(base_url=desk.serve().address(), trust_env=False, timeout=30) as client:
         yield client
 
 

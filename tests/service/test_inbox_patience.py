@@ -51,7 +51,7 @@ def push(address: str, instance: str) -> None:
     }  # fmt: skip
     query, body = envelope.seal(json.dumps(message).encode())
     url = f"{address}/callbacks/{demo.DINGTALK_CONNECTION}"
-    assert httpx.post(url, params=query, json=body, trust_env=False).status_code == 200
+    assert httpx.post(url, params=query, json=body, trust_env=False, timeout=30).status_code == 200
 
 
 def events(desk: Any, *states: str) -> list[InboxEvent]:

@@ -37,7 +37,7 @@ def test_a_second_runtime_on_the_same_state_is_refused(desk: Any) -> None:
     assert one_sentence_in_two_languages(second.stderr)
     assert "Another runtime works on this state" in second.stderr
     assert str(first.popen.pid) in second.stderr
-    with httpx.Client(trust_env=False) as http:
+    with httpx.Client(trust_env=False, timeout=30) as http:
         assert http.get(f"{address}/healthz").status_code == 200
 
 
@@ -78,7 +78,7 @@ def test_a_missing_folder_of_mappings_is_taken_up_once_it_exists(desk: Any, even
     address = process.address()
     desk.mappings.mkdir()
     desk.save({"format": 1, "id": "late", "flows": {"x": {"trigger": {"manual": {}}, "steps": [{"stop": "done"}]}}})
-    with httpx.Client(base_url=address, trust_env=False) as http:
+    with httpx.Client(base_url=address, trust_env=False, timeout=30) as http:
         eventually(lambda: "late" in http.get("/readyz").json()["mappings"], what="the mapping is taken up")
 
 

@@ -17,7 +17,7 @@ NAME = "WW_verify_YpAqDE4xoAPsmGSK.txt"
 def test_the_file_is_served_as_soon_as_it_is_given(desk: Any) -> None:
     file = desk.folder / NAME
     file.write_text("YpAqDE4xoAPsmGSK\n", "utf-8")
-    with httpx.Client(base_url=desk.serve().address(), trust_env=False) as http:
+    with httpx.Client(base_url=desk.serve().address(), trust_env=False, timeout=30) as http:
         assert http.get(f"/{NAME}").status_code == 404
         assert desk.command("connections", "trust-file", str(file)).returncode == 0
         answer = http.get(f"/{NAME}")

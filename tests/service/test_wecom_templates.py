@@ -447,7 +447,7 @@ def test_a_draft_at_another_stage_is_left_alone(office: Office) -> None:
     document = office.mapping("request")
 
     def scheduled() -> bool:
-        with httpx.Client(base_url=office.address, trust_env=False) as http:
+        with httpx.Client(base_url=office.address, trust_env=False, timeout=30) as http:
             return "request/submit" in http.get("/readyz").json()["next_runs"]
 
     office.desk.save({**document, "enabled": False})

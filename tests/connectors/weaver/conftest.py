@@ -109,7 +109,7 @@ class Sandbox:
     url: str
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             answer = await client.request(method, f"{self.url}/control{path}", json=body)
             answer.raise_for_status()
             return answer.json()

@@ -84,7 +84,7 @@ async def connect(address: str) -> AsyncIterator[Callable[..., httpx.AsyncClient
     clients: list[httpx.AsyncClient] = []
 
     def build(version: str = "v1") -> httpx.AsyncClient:
-        clients.append(httpx.AsyncClient(base_url=f"{address}/b1/b1s/{version}/", trust_env=False))
+        clients.append(httpx.AsyncClient(base_url=f"{address}/b1/b1s/{version}/", trust_env=False, timeout=30))
         return clients[-1]
 
     yield build

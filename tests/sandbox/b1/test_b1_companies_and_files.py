@@ -35,7 +35,7 @@ async def test_a_login_chooses_the_company_and_the_session_keeps_it(
     assert (await second.patch("Items('R10001')", json={"U_OnlyHere": "x"})).status_code == 204
     assert (await v1.patch("Items('R10001')", json={"U_OnlyHere": "x"})).status_code == 400
     assert (await second.post("Login", json=LOGIN | {"CompanyDB": "SBODEMO3"})).json()["error"]["code"] == -306
-    async with httpx.AsyncClient(base_url=f"{address}/b1/b1dis/v1/", trust_env=False) as gateway:
+    async with httpx.AsyncClient(base_url=f"{address}/b1/b1dis/v1/", trust_env=False, timeout=30) as gateway:
         statement = {"Sql": 'select "DocEntry" from ODRF where "U_ISSYN" = \'Y\' and "CANCELED" = \'N\''}
         assert (await gateway.post("Login", json=SECOND)).status_code == 200
         assert (await gateway.post("exec-sql", json=statement)).json()["data"]["value"] == [{"DocEntry": 1}]

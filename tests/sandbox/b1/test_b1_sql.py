@@ -23,7 +23,7 @@ LINES = """SELECT T1."DocEntry", T1."LineNum", T1."ItemCode", T1."Dscription", T
 
 @pytest.fixture
 async def gateway(address: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"{address}/b1/b1dis/v1/", trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=f"{address}/b1/b1dis/v1/", trust_env=False, timeout=30) as client:
         assert (await client.post("Login", json=LOGIN)).status_code == 200
         yield client
 
@@ -239,7 +239,7 @@ async def test_the_gateway_has_sessions_of_its_own(
     assert "B1DISESSION" in gateway.cookies
     statement = {"Sql": "select 1 from DUMMY"}
     other = {"Cookie": f"B1SESSION={v1.cookies['B1SESSION']}; B1DISESSION={v1.cookies['B1SESSION']}"}
-    async with httpx.AsyncClient(base_url=f"{address}/b1/b1dis/v1/", trust_env=False) as stranger:
+    async with httpx.AsyncClient(base_url=f"{address}/b1/b1dis/v1/", trust_env=False, timeout=30) as stranger:
         for headers in ({}, other):
             answer = await stranger.post("exec-sql", json=statement, headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (401, "RIS.20000301")
