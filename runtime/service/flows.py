@@ -72,10 +72,14 @@ class HttpFlows:
         """Read the addresses of the mappings in force."""
         flows: dict[str, tuple[Mapping, str]] = {}
         self.problems = {}
-        for mapping, name, flow in self._live.flows():
+        # What is reported to a mapping that is switched off is stored and waits; nobody else gets in there.
+        switched_off = (found for found in self._live.flows(enabled=False) if found[2].trigger.event_role is not None)
+        for mapping, name, flow in (*self._live.flows(), *switched_off):
             if flow.trigger.http is None:
                 continue
             path = mapping.http_path(name)
+            if path in flows and not mapping.enabled:
+                continue
             if path in flows:
                 owner, other = flows[path]
                 self.problems[f"{mapping.id}/{name}"] = BadMapping(

@@ -258,6 +258,31 @@ def test_a_verdict_that_overtakes_the_write_back_waits_for_it(
     assert approval_of(sandbox, after)["Status"] == "arsApproved"
 
 
+def test_a_verdict_for_a_mapping_that_is_switched_off_waits_for_it(
+    drafts: Any, sandbox: Any, module_desk: Any, runtime: Any, eventually: Any
+) -> None:
+    sandbox.control("POST", "/b1/drafts", {"count": 1, "lines": 1})
+    entry = max(one["DocEntry"] for one in sandbox.unsynced())
+    draft = eventually(lambda: (row := sandbox.b1(f"/Drafts({entry})"))["U_REQUESTID"] and row, what="it is sent")
+
+    def runs() -> bool:
+        ready = httpx.get(f"{runtime.address()}/readyz", trust_env=False, timeout=30).json()
+        return f"{ID}/submit" in ready["next_runs"]
+
+    mapping = json.loads((Path(module_desk.mappings) / f"{ID}.json").read_text("utf-8"))
+    module_desk.save(mapping | {"enabled": False})
+    eventually(lambda: not runs(), what="the mapping is off")
+    report = {"requestid": draft["U_REQUESTID"], "status": "Y"}
+    answer = post(sandbox, report)
+    assert (answer["flag"], "停用" in answer["message"]) == ("N", True)
+    assert [one.state for one in reports(module_desk, draft)] == ["failed"]
+    assert approval_of(sandbox, draft)["Status"] == "arsPending"
+    module_desk.save(mapping)
+    eventually(runs, what="the mapping is on")
+    assert post(sandbox, report)["flag"] == "Y"
+    assert approval_of(sandbox, draft)["Status"] == "arsApproved"
+
+
 def test_stored_is_answered_before_anything_is_written(
     drafts: Any, sandbox: Any, module_desk: Any, eventually: Any
 ) -> None:
@@ -305,7 +330,7 @@ def test_strangers_and_nonsense_are_refused(runtime: Any, code: str) -> None:
 def test_the_ledger_knows_the_outcomes(drafts: Any, module_desk: Any) -> None:
     found = module_desk.read(lambda connection: list_deliveries(connection, mapping=ID, limit=1000))
     outcomes = Counter(one.outcome for one in found if one.flow == "submit")
-    assert outcomes == Counter({"": len(drafts), "agreed": 6, "refused": 3})
+    assert outcomes == Counter({"": len(drafts), "agreed": 7, "refused": 3})
 
 
 def runs_of(desk: Any, flow: str) -> list[Any]:
