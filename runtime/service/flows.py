@@ -73,7 +73,7 @@ class HttpFlows:
         flows: dict[str, tuple[Mapping, str]] = {}
         self.problems = {}
         # What is reported to a mapping that is switched off is stored and waits; nobody else gets in there.
-        switched_off = (found for found in self._live.flows(enabled=False) if found[2].trigger.event_role is not None)
+        switched_off = (found for found in self._live.flows(enabled=False) if found[2].trigger.event_role)
         for mapping, name, flow in (*self._live.flows(), *switched_off):
             if flow.trigger.http is None:
                 continue

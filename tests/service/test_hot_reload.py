@@ -55,6 +55,17 @@ def test_a_mapping_can_come_and_go(desk: Any, http: httpx.Client, eventually: An
     eventually(lambda: not http.get("/readyz").json()["next_runs"], what="alpha is switched off")
 
 
+def test_an_http_flow_that_is_switched_off_has_no_address(desk: Any, http: httpx.Client, eventually: Any) -> None:
+    flow = {"trigger": {"http": {"path": "scan"}}, "steps": [{"respond": {"body": {"done": True}}}]}
+    mapping = counting("scanner", "x")
+    mapping["flows"]["answer"] = flow
+    desk.save(mapping)
+    eventually(lambda: http.post("/flows/scan").status_code == 401, what="the flow has its address")
+    desk.save(mapping | {"enabled": False})
+    eventually(lambda: "scanner/tick" not in http.get("/readyz").json()["next_runs"], what="the mapping is off")
+    assert http.post("/flows/scan").status_code == 404
+
+
 @pytest.mark.parametrize(
     "damage",
     [
