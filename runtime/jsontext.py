@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-__all__ = ["dumps", "loads"]
+__all__ = ["dumps", "loads", "object_of"]
 
 
 def loads(text: bytes | str, number: Callable[[str], Decimal] = Decimal) -> Any:
@@ -29,3 +29,13 @@ def dumps(value: Any) -> bytes:
     :raises TypeError: the value holds something that JSON has no form for
     """
     return msgspec.json.Encoder(decimal_format="number").encode(value)
+
+
+def object_of(value: Any) -> Mapping[str, Any]:
+    """An object, given as such or written as JSON in a string; empty when it is neither."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = loads(value)
+        except ValueError:
+            return {}
+    return value if isinstance(value, Mapping) else {}

@@ -16,6 +16,7 @@ import pytest_asyncio
 import uvicorn
 from aiohttp import web
 
+from runtime.connectors.base import Connector
 from runtime.sandbox.app import create_app
 from runtime.sandbox.world import World
 
@@ -173,3 +174,14 @@ async def sandbox(oa: tuple[str, str]) -> AsyncIterator[Sandbox]:
     yield Sandbox(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", app.world, *oa)
     server.should_exit = True
     await task
+
+
+@pytest.fixture
+def run() -> Callable[..., Awaitable[Any]]:
+    """``await run(connector, "get_approval", instance_id=…)`` with the parameters checked first."""
+
+    async def call(connector: Connector[Any], name: str, /, **params: Any) -> Any:
+        action = connector.actions[name]
+        return await action.run(action.params.model_validate(params))
+
+    return call

@@ -9,6 +9,7 @@ from runtime import jsontext
 from runtime.connectors.dingtalk.values import LONGEST_VALUE, encode_value, user_ids
 from runtime.connectors.filling import MISSING, is_empty, refuse
 from runtime.errors import FormGone, ValueRefused
+from runtime.jsontext import object_of
 from runtime.mapping.forms import Control, ControlType, Form, Option
 from runtime.mapping.mapper import MappedForm
 
@@ -44,8 +45,8 @@ def parse_form(code: str, answer: Mapping[str, Any]) -> Form:
 
     :raises FormGone: the answer holds no controls
     """
-    result = _mapping(answer.get("result"))
-    content = _mapping(result.get("schemaContent"))
+    result = object_of(answer.get("result"))
+    content = object_of(result.get("schemaContent"))
     items = content.get("items")
     if not isinstance(items, list):
         raise FormGone("审批表单没有内容", "The approval form has no content", where=code)
@@ -57,7 +58,7 @@ def parse_form(code: str, answer: Mapping[str, Any]) -> Form:
 
 
 def _control(item: Mapping[str, Any]) -> Control:
-    props = _mapping(item.get("props"))
+    props = object_of(item.get("props"))
     name = str(props.get("id") or "")
     label = props.get("label") or props.get("content") or name
     return Control(
@@ -76,7 +77,7 @@ def _control(item: Mapping[str, Any]) -> Control:
 def _options(options: Any) -> Iterator[Option]:
     """Plain strings, objects, or objects written as JSON strings; what is submitted is the text a person sees."""
     for entry in options if isinstance(options, list) else ():
-        found = _mapping(entry)
+        found = object_of(entry)
         text = found.get("value") or found.get("label") or found.get("text") if found else entry
         if not is_empty(text):
             name = str(found.get("key") or "")
@@ -198,13 +199,3 @@ def _guess(to: str, value: Any) -> Control:
     if isinstance(value, list | tuple):
         kind = ControlType.TABLE if any(isinstance(row, Mapping) for row in value) else ControlType.MULTISELECT
     return Control(id=to, label=to, type=kind)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    """An object, given as such or written as JSON in a string; empty when it is neither."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        try:
-            value = jsontext.loads(value)
-        except ValueError:
-            return {}
-    return value if isinstance(value, Mapping) else {}

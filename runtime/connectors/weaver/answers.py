@@ -22,8 +22,9 @@ from runtime.errors import (
     RemoteRefused,
     Throttled,
 )
+from runtime.jsontext import object_of
 
-__all__ = ["check", "check_created", "check_login", "content_of", "data_of", "object_of", "request_id"]
+__all__ = ["check", "check_created", "check_login", "content_of", "data_of", "request_id"]
 
 _DONE = {"", "SUCCESS", "0", "1"}
 #: Refusals that come before anything is created. What other codes leave behind is not documented.
@@ -41,16 +42,6 @@ def content_of(response: httpx.Response) -> Any:
         return jsontext.loads(response.content)
     except ValueError:
         return None
-
-
-def object_of(value: Any) -> Mapping[str, Any]:
-    """An object, given as such or written as JSON in a string; empty when it is neither."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        try:
-            value = jsontext.loads(value)
-        except ValueError:
-            return {}
-    return value if isinstance(value, Mapping) else {}
 
 
 def data_of(answer: Any) -> Any:

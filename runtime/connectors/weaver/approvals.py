@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 from runtime.connectors.base import Event, Outcome
 from runtime.connectors.compare import all_same, same_value
-from runtime.connectors.weaver.answers import data_of, object_of
+from runtime.connectors.weaver.answers import data_of
 from runtime.connectors.weaver.settings import WeaverSettings
+from runtime.jsontext import object_of
 
 __all__ = ["finished_event", "read_approval", "read_time", "same_approval"]
 

@@ -17,10 +17,11 @@ import httpx
 from runtime.connectors.base import Effect
 from runtime.connectors.http import HttpClient
 from runtime.connectors.token import AccessToken
-from runtime.connectors.weaver.answers import check, check_login, content_of, object_of
+from runtime.connectors.weaver.answers import check, check_login, content_of
 from runtime.connectors.weaver.keys import encrypt, new_public_key, read_public_key
 from runtime.connectors.weaver.settings import WeaverSettings
 from runtime.errors import BadConnection, RemoteFault
+from runtime.jsontext import object_of
 
 __all__ = ["WeaverClient"]
 

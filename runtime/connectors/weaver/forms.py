@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from runtime.connectors.weaver.answers import data_of, object_of
+from runtime.connectors.weaver.answers import data_of
 from runtime.connectors.weaver.values import CHECK, Style, encode_value
 from runtime.errors import FormGone, ValueRefused
+from runtime.jsontext import object_of
 from runtime.mapping.forms import Control, ControlType, Form, Option
 from runtime.mapping.mapper import MappedForm
 from runtime.mapping.values import is_blank

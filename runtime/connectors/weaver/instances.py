@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 from runtime import jsontext
 from runtime.connectors.base import Effect, Finding, Intent, Reconciliation, WireRequest
 from runtime.connectors.weaver.actions import CreateApproval, GetApproval
-from runtime.connectors.weaver.answers import check_created, data_of, object_of, request_id
+from runtime.connectors.weaver.answers import check_created, data_of, request_id
 from runtime.connectors.weaver.approvals import read_approval, read_time, same_approval
 from runtime.connectors.weaver.client import WeaverClient
 from runtime.connectors.weaver.forms import encode_form
 from runtime.connectors.weaver.settings import WeaverSettings
 from runtime.connectors.weaver.values import style_of
 from runtime.errors import BadConnection, NotFound, RemoteRefused, ValueRefused
+from runtime.jsontext import object_of
 
 __all__ = ["Instances"]
 

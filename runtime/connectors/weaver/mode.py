@@ -18,12 +18,13 @@ import httpx
 from runtime import jsontext
 from runtime.connectors.base import Effect, WireRequest
 from runtime.connectors.weaver.actions import ListModeData, SaveModeData
-from runtime.connectors.weaver.answers import check, content_of, object_of
+from runtime.connectors.weaver.answers import check, content_of
 from runtime.connectors.weaver.client import WeaverClient
 from runtime.connectors.weaver.mode_answers import require_good, results_of, rows_of
 from runtime.connectors.weaver.settings import WeaverSettings
 from runtime.connectors.weaver.values import Style, encode_value, style_of
 from runtime.errors import BadConnection, RemoteFault, RemoteRefused, ValueRefused
+from runtime.jsontext import object_of
 from runtime.mapping.forms import Control
 from runtime.mapping.mapper import MappedForm
 from runtime.mapping.values import is_blank

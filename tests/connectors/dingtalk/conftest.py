@@ -82,17 +82,6 @@ async def connect(dingtalk: FakeDingTalk) -> AsyncIterator[Callable[..., DingTal
 
 
 @pytest.fixture
-def run() -> Callable[..., Awaitable[Any]]:
-    """``await run(connector, "get_approval", instance_id=…)`` with the parameters checked first."""
-
-    async def call(connector: DingTalkConnector, name: str, /, **params: Any) -> Any:
-        action = connector.actions[name]
-        return await action.run(action.params.model_validate(params))
-
-    return call
-
-
-@pytest.fixture
 def oa() -> tuple[str, str]:
     """Which approval system the tests are about, and the call that starts an approval."""
     return "dingtalk", "/v1.0/workflow/processInstances"

@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
-import pytest
 import pytest_asyncio
 import uvicorn
 from aiohttp import web
@@ -149,14 +148,3 @@ async def link(sandbox: Sandbox) -> AsyncIterator[Connect]:
     yield make
     for connector in opened:
         await connector.aclose()
-
-
-@pytest.fixture
-def run() -> Callable[..., Awaitable[Any]]:
-    """``await run(connector, "get_approval", instance_id=…)`` with the parameters checked first."""
-
-    async def call(connector: WeaverConnector, name: str, **params: Any) -> Any:
-        action = connector.actions[name]
-        return await action.run(action.params.model_validate(params))
-
-    return call

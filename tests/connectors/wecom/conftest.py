@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -36,17 +36,6 @@ async def link() -> AsyncIterator[Callable[..., WeComConnector]]:
     yield make
     for connector in opened:
         await connector.aclose()
-
-
-@pytest.fixture
-def run() -> Callable[..., Awaitable[Any]]:
-    """``await run(connector, "get_approval", instance_id=…)`` with the parameters checked first."""
-
-    async def call(connector: WeComConnector, name: str, /, **params: Any) -> Any:
-        action = connector.actions[name]
-        return await action.run(action.params.model_validate(params))
-
-    return call
 
 
 @pytest.fixture
