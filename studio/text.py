@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from runtime import jsontext
-from runtime.connectors.registry import connector_kinds
+from runtime.connectors.registry import connector_kind
 
 __all__ = ["kind_title", "pretty"]
 
@@ -19,7 +19,7 @@ def pretty(value: Any) -> str:
 
 def kind_title(kind: str, language: str) -> str:
     """The name of a connector kind in a language; the kind itself where it is not installed."""
-    connector = connector_kinds().get(kind)
+    connector = connector_kind(kind)
     if connector is None:
         return kind
     return connector.title_zh if language.startswith("zh") else connector.title_en
