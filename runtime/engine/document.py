@@ -81,9 +81,10 @@ class Document:
         elif self.notes.owing:
             await self.notes.save()
         try:
-            reach(FaultPoint.BEFORE_WRITE_BACK)
-            result = await call.action.run(call.params)
-            reach(FaultPoint.AFTER_WRITE_BACK)
+            async with call.turn:
+                reach(FaultPoint.BEFORE_WRITE_BACK)
+                result = await call.action.run(call.params)
+                reach(FaultPoint.AFTER_WRITE_BACK)
         except (FixData, FixSetup):
             if recorded is None:
                 # Refused, and never tried before: nothing of it stands anywhere.
