@@ -13,8 +13,9 @@ from pydantic_core import ErrorDetails
 
 from runtime.connectors.b1_di_api.connector import DiApiConnector
 from runtime.connectors.b1_service_layer.connector import ServiceLayerConnector
-from runtime.connectors.base import Connector, ConnectorSettings
+from runtime.connectors.base import Connector
 from runtime.connectors.dingtalk.connector import DingTalkConnector
+from runtime.connectors.settings import ConnectorSettings
 from runtime.connectors.sql.connector import SqlConnector
 from runtime.connectors.weaver.connector import WeaverConnector
 from runtime.connectors.wecom.connector import WeComConnector

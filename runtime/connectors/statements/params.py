@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from runtime.connectors.base import ActionParams
+from runtime.connectors.actions import ActionParams
 from runtime.connectors.statements.dialects import DIALECTS
 from runtime.connectors.statements.fields import statement_table
 

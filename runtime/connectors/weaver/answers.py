@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from runtime import jsontext
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.connectors.token import TokenRefused
 from runtime.errors import (
     BadConnection,

@@ -13,7 +13,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from runtime.connectors.aes_callback import AesCallback
-from runtime.connectors.base import CallbackReply, CallbackRequest, Event, Received
+from runtime.connectors.events import CallbackReply, CallbackRequest, Event, Received
 from runtime.connectors.wecom.approvals import Status, outcome_of, read_status, read_time
 from runtime.connectors.wecom.settings import WeComSettings
 from runtime.errors import CallbackRejected

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from wechatpy.enterprise.crypto import WeChatCrypto
 
 from runtime.connectors.aes_callback import AesCallback
-from runtime.connectors.base import CallbackRequest, Event, Outcome
+from runtime.connectors.events import CallbackRequest, Event, Outcome
 from runtime.connectors.wecom.callback import receive
 from runtime.connectors.wecom.settings import WeComSettings
 from runtime.errors import CallbackRejected
