@@ -115,6 +115,24 @@ def test_the_address_check_is_answered_with_the_plain_text() -> None:
         assert received.reply.content_type == "text/plain"
 
 
+@pytest.mark.parametrize("text", [change(), "\ufeff<xml/>", " <xml>", "{}<xml></xml>"])
+def test_the_address_check_does_not_decrypt_what_was_pushed(text: str) -> None:
+    """A push is signed just as an address check is: who overheard one must not get it read aloud."""
+    encrypted, signature = sealed(text)
+    query = {"msg_signature": signature, "timestamp": TIME, "nonce": NONCE, "echostr": encrypted}
+    with pytest.raises(CallbackRejected, match="address check") as caught:
+        receive("oa", SETTINGS, CallbackRequest(method="GET", query=query, headers={}, body=b""))
+    assert "xml" not in str(caught.value).lower()
+
+
+def test_the_address_check_of_another_company_is_refused() -> None:
+    encrypted, signature = sealed("1616140317555161061")
+    query = {"msg_signature": signature, "timestamp": TIME, "nonce": NONCE, "echostr": encrypted}
+    other = SETTINGS.model_copy(update={"corp_id": "ww2"})
+    with pytest.raises(CallbackRejected, match="another owner"):
+        receive("oa", other, CallbackRequest(method="GET", query=query, headers={}, body=b""))
+
+
 def test_a_verdict() -> None:
     records = RECORD.format(user="WangXiaoMing", speech="可", status=2, at=1571732270)
     records += RECORD.format(user="LiSi", speech="", status=1, at=0)
