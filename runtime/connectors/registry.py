@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from runtime.connectors.base import Connector, ConnectorSettings
+from runtime.connectors.base import Connector
+from runtime.connectors.settings import ConnectorSettings
 from runtime.errors import BadConnection
 
 __all__ = ["check_settings", "connector_kind", "connector_kinds", "open_connector", "secret_fields"]

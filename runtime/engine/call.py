@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from runtime.connectors.base import Action, ActionParams, Effect
+from runtime.connectors.actions import Action, ActionParams, Effect
 from runtime.engine.context import Call, Frame, Interrupted, Origin, Rows, Stream, Variables
 from runtime.errors import BadMapping, MappingFailed
 from runtime.mapping.expressions import Scope

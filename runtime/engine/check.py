@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.connectors.base import Action, Connector
+from runtime.connectors.actions import Action
+from runtime.connectors.base import Connector
 from runtime.engine.pool import Lease
 from runtime.errors import BadMapping, IntegrationError
 from runtime.mapping.check import ActionShape, check_mapping

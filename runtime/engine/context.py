@@ -12,7 +12,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
-from runtime.connectors.base import Action, ActionParams, Connector, Event
+from runtime.connectors.actions import Action, ActionParams
+from runtime.connectors.base import Connector
+from runtime.connectors.events import Event
 from runtime.engine.circuit import Breaker, Circuits
 from runtime.engine.pool import Lease
 from runtime.engine.records import StepRecord, StepRecords

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from runtime.connectors.base import Effect, Finding, Reconciliation
+from runtime.connectors.actions import Effect, Finding, Reconciliation
 from runtime.engine.context import Call
 from runtime.engine.inquiry import Inquiry, created, sent
 from runtime.engine.notes import Notes

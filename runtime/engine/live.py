@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.engine.context import Call, Element, Frame, Origin, Outcome, Run, Skipped, Variables
 from runtime.engine.document import Document
 from runtime.engine.forms import check_forms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runtime.connectors.base import Event
+from runtime.connectors.events import Event
 from runtime.errors import CallbackRejected, RetryLater
 
 __all__ = ["confirm"]

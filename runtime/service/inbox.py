@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection, func, select, update
 
-from runtime.connectors.base import Event
+from runtime.connectors.events import Event
 from runtime.engine.request import RunRequest
 from runtime.errors import FixSetup, IntegrationError, RetryLater
 from runtime.mapping.choosing import fixed_connection, names_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from runtime.connectors.base import Event
+from runtime.connectors.events import Event
 from runtime.faultpoints import FaultPoint, reach
 from runtime.store.database import Database
 from runtime.store.inbox import insert_event, insert_report

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime import jsontext
-from runtime.connectors.base import Event
+from runtime.connectors.events import Event
 from runtime.engine.context import choice_scope
 from runtime.engine.request import RunRequest, RunSummary
 from runtime.errors import BadMapping, Conflict, IntegrationError, RetryLater

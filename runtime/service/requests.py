@@ -8,7 +8,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.engine.request import RunRequest
 from runtime.errors import BadMapping, MappingFailed, RequestRejected
 from runtime.mapping.choosing import fixed_connection

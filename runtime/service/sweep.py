@@ -11,7 +11,8 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from runtime.connectors.base import Connector, Event
+from runtime.connectors.base import Connector
+from runtime.connectors.events import Event
 from runtime.engine.pool import Pool
 from runtime.errors import FixSetup, IntegrationError, RetryLater
 from runtime.service.inbox import Router

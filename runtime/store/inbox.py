@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.errors import IntegrationError
 from runtime.store.columns import utc_now
 from runtime.store.ledger import DeliveryState

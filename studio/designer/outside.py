@@ -14,7 +14,8 @@ import streamlit as st
 from pydantic import ValidationError
 
 from runtime.config import DEFAULT_TIMEZONE
-from runtime.connectors.base import Effect, Entity, SourceField
+from runtime.connectors.actions import Effect
+from runtime.connectors.catalog import Entity, SourceField
 from runtime.connectors.registry import connector_kind
 from runtime.connectors.weaver.database import FORM_STATEMENT, form_of_rows
 from runtime.engine.pool import ConnectorPool

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from runtime import jsontext
-from runtime.connectors.base import WireRequest
+from runtime.connectors.actions import WireRequest
 from runtime.engine.preview import Preview, PreviewDocument, Sent, preview
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.mapper import FieldTrace

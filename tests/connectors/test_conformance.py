@@ -17,18 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import SecretStr, ValidationError
 
-from runtime.connectors.base import (
-    Action,
-    CallbackRequest,
-    Connector,
-    ConnectorSettings,
-    Effect,
-    HttpSettings,
-    Intent,
-    Outcome,
-    WireRequest,
-)
+from runtime.connectors.actions import Action, Effect, Intent, WireRequest
+from runtime.connectors.base import Connector
+from runtime.connectors.events import CallbackRequest, Outcome
 from runtime.connectors.registry import connector_kinds, open_connector, secret_fields
+from runtime.connectors.settings import ConnectorSettings, HttpSettings
 from runtime.errors import (
     BadConnection,
     CallbackRejected,

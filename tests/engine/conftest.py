@@ -10,18 +10,9 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import (
-    Action,
-    ActionParams,
-    Connector,
-    Effect,
-    Finding,
-    HttpSettings,
-    Intent,
-    Reconciliation,
-    TestReport,
-    WireRequest,
-)
+from runtime.connectors.actions import Action, ActionParams, Effect, Finding, Intent, Reconciliation, WireRequest
+from runtime.connectors.base import Connector, TestReport
+from runtime.connectors.settings import HttpSettings
 from runtime.engine.engine import Engine
 from runtime.errors import NotFound
 from runtime.mapping.models import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.engine.live import Live
 from runtime.engine.request import RunRequest
 from runtime.errors import FormGone

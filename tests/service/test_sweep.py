@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.errors import CallbackRejected, NotFound, Unreachable
 from runtime.mapping.document import parse_mapping
 from runtime.service.inbox import Route

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from runtime.connectors.actions import Action, Effect
 from runtime.connectors.b1_service_layer import actions as params
 from runtime.connectors.b1_service_layer.approvals import Approvals
 from runtime.connectors.b1_service_layer.attachments import Attachments
@@ -15,7 +16,9 @@ from runtime.connectors.b1_service_layer.reading import Reading
 from runtime.connectors.b1_service_layer.settings import B1Settings
 from runtime.connectors.b1_service_layer.trial import try_connection
 from runtime.connectors.b1_service_layer.writing import Writing
-from runtime.connectors.base import Action, Catalog, Connector, ConnectorSettings, Effect, TestReport
+from runtime.connectors.base import Connector, TestReport
+from runtime.connectors.catalog import Catalog
+from runtime.connectors.settings import ConnectorSettings
 from runtime.connectors.statements.params import ExecSql
 
 __all__ = ["ServiceLayerConnector"]

@@ -18,11 +18,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from sqlglot import exp
 
+from runtime.connectors.actions import Effect, WireRequest
 from runtime.connectors.b1_service_layer.actions import Query
 from runtime.connectors.b1_service_layer.client import ServiceLayer
 from runtime.connectors.b1_service_layer.examining import DIALECT
 from runtime.connectors.b1_service_layer.odata import key_path, literal
-from runtime.connectors.base import Effect, WireRequest
 from runtime.connectors.statements.binding import require_parameters, values_for
 from runtime.connectors.statements.dialects import DIALECTS, marker
 from runtime.connectors.statements.joining import Joined, Key, Page, Part, identity, loosely, prepare

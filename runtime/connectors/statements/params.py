@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from runtime.connectors.base import ActionParams
+from runtime.connectors.actions import ActionParams
 
 __all__ = ["ExecSql", "LineStatement", "LineStatements", "Parameters", "StatementQuery", "source_table"]
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from runtime.connectors.base import Action, Connector, ConnectorSettings, Effect, Event, TestReport
+from runtime.connectors.actions import Action, Effect
+from runtime.connectors.base import Connector, TestReport
+from runtime.connectors.events import Event
+from runtime.connectors.settings import ConnectorSettings
 from runtime.connectors.weaver.actions import CreateApproval, GetApproval, ListModeData, SaveModeData
 from runtime.connectors.weaver.answers import data_of
 from runtime.connectors.weaver.approvals import finished_event

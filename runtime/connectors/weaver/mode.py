@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from runtime import jsontext
-from runtime.connectors.base import Effect, WireRequest
+from runtime.connectors.actions import Effect, WireRequest
 from runtime.connectors.weaver.actions import ListModeData, SaveModeData
 from runtime.connectors.weaver.answers import check, content_of
 from runtime.connectors.weaver.client import WeaverClient

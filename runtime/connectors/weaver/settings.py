@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
-from runtime.connectors.base import Address, HttpSettings
+from runtime.connectors.settings import Address, HttpSettings
 from runtime.connectors.weaver.keys import read_public_key
 from runtime.errors import BadMapping
 from runtime.mapping.values import open_zone

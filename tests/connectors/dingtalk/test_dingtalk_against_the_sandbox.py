@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runtime.connectors.base import CallbackRequest, Event, Finding, Intent, Outcome
+from runtime.connectors.actions import Finding, Intent
 from runtime.connectors.dingtalk.connector import DingTalkConnector
+from runtime.connectors.events import CallbackRequest, Event, Outcome
 from runtime.errors import FormGone, LoginRefused, NotFound, OutcomeUnknown, RemoteRefused, ValueRefused
 from runtime.mapping.forms import ControlType, Form
 from runtime.mapping.mapper import MappedForm

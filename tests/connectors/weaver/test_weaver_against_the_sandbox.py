@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Finding, Intent, Outcome
+from runtime.connectors.actions import Finding, Intent
+from runtime.connectors.events import Outcome
 from runtime.connectors.weaver.connector import WeaverConnector
 from runtime.errors import FormGone, LoginRefused, OutcomeUnknown, RemoteRefused, ValueRefused
 from runtime.mapping.forms import ControlType, Form

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiohttp import web
 
-from runtime.connectors.base import CallbackRequest, Event, Finding, Intent, Outcome
+from runtime.connectors.actions import Finding, Intent
+from runtime.connectors.events import CallbackRequest, Event, Outcome
 from runtime.connectors.files import File
 from runtime.connectors.wecom.connector import WeComConnector
 from runtime.errors import FormGone, LoginRefused, NotFound, OutcomeUnknown, RemoteRefused, Throttled, ValueRefused
