@@ -154,7 +154,7 @@ class HttpFlows:
 
         if key is None:
             return _respond((await carry_out()).answer)
-        answer, known = await self._idempotency.once(key, carry_out)
+        answer, known = await self._idempotency.once(key, carry_out, correctable=True)
         return _respond(answer, replayed=known)
 
 
