@@ -16,7 +16,7 @@ from runtime.engine.request import RunRequest
 from runtime.errors import BadMapping, FixData, IntegrationError, MappingFailed, RequestRejected, RetryLater
 from runtime.mapping.choosing import chosen_here
 from runtime.mapping.models import Flow, Mapping
-from runtime.service.answering import answer_of_failure, answer_of_run, described
+from runtime.service.answering import answer_of_failure, answer_of_refusal, answer_of_run, described
 from runtime.service.body import read_body
 from runtime.service.dispatcher import Dispatcher
 from runtime.service.idempotency import Idempotency, Outcome, request_key, unnamed_key
@@ -109,11 +109,11 @@ class HttpFlows:
         return response
 
     async def _answer(self, request: Request, path: str) -> Response:
+        code = request.headers.get(_APPCODE, "")
         found = self._flows.get(path)
         if found is None:
             raise RequestRejected("没有这个地址", "There is no such address", status=404)
         mapping, name = found
-        code = request.headers.get(_APPCODE, "")
         if not code or not await asyncio.to_thread(self._codes.accepts, mapping.id, name, code):
             log.warning("caller refused", path=path, given=bool(code))
             raise RequestRejected(
@@ -121,19 +121,20 @@ class HttpFlows:
                 "The AppCode is missing or wrong (header X-Apig-AppCode)",
                 status=401,
             )
-        _check_method(mapping.flows[name], request.method)
-        body = await _json_body(request)
         asked: dict[str, Any] = {
             "method": request.method,
             "path": path,
             "query": dict(request.query_params),
             "headers": {key: value for key, value in request.headers.items() if not _PRIVATE.search(key)},
-            "body": body,
+            "body": None,
         }
         try:
+            _check_method(mapping.flows[name], request.method)
+            asked["body"] = await _json_body(request)
             return await self._carry_out(mapping, name, asked)
-        except RequestRejected:
-            raise
+        except RequestRejected as error:
+            answer = answer_of_refusal(mapping, name, asked, error)
+            return _json(answer.body, answer.status, {**answer.headers, **_closing(answer.status)})
         except IntegrationError as error:
             return _respond(answer_of_failure(mapping, name, asked, error))
 
@@ -173,7 +174,7 @@ async def _json_body(request: Request) -> Any:
         return jsontext.loads(content)
     except ValueError as error:
         raise RequestRejected(
-            f"请求内容不是 JSON（{error}）", f"The request's body is not JSON ({error})", status=400
+            f"请求内容不是 JSON（{error}）", f"The request's body is not JSON ({error})", where="body", status=400
         ) from None
 
 
@@ -193,8 +194,12 @@ def _respond(answer: StoredAnswer, *, replayed: bool = False) -> Response:
 
 
 def _error(error: IntegrationError, status: int) -> Response:
+    return _json({"error": described(error)}, status, _closing(status))
+
+
+def _closing(status: int) -> dict[str, str]:
     # A body that was not read to its end must not be taken for the next request.
-    return _json({"error": described(error)}, status, {"Connection": "close"} if status in (401, 405, 408, 413) else {})
+    return {"Connection": "close"} if status in (401, 405, 408, 413) else {}
 
 
 def _status_of(error: IntegrationError) -> int:
