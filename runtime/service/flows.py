@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -13,7 +14,15 @@ from starlette.responses import Response
 from runtime import jsontext
 from runtime.engine.context import choice_scope
 from runtime.engine.request import RunRequest
-from runtime.errors import BadMapping, FixData, IntegrationError, MappingFailed, RequestRejected, RetryLater
+from runtime.errors import (
+    BadMapping,
+    FixData,
+    IntegrationError,
+    MappingFailed,
+    RequestRejected,
+    RetryLater,
+    SecretsLocked,
+)
 from runtime.mapping.choosing import chosen_here
 from runtime.mapping.models import Flow, Mapping
 from runtime.service.answering import answer_of_failure, answer_of_refusal, answer_of_run, described
@@ -39,6 +48,8 @@ _APPCODE = "x-apig-appcode"
 #: In the names of headers that a mapping never sees, and that are not stored: they carry credentials, ours or those of
 #: a gateway between.
 _PRIVATE = re.compile(r"authorization|cookie|app-?code|token|secret|password|api-?key")
+#: Seconds after which a caller should try once more.
+_AGAIN_AFTER = "60"
 #: Stands for addresses that do not exist: what a stranger makes up must not become a label.
 _NO_FLOW = "(none)"
 
@@ -112,7 +123,7 @@ class HttpFlows:
         code = request.headers.get(_APPCODE, "")
         found = self._flows.get(path)
         if found is None:
-            raise RequestRejected("没有这个地址", "There is no such address", status=404)
+            raise await self._no_address(code)
         mapping, name = found
         if not code or not await asyncio.to_thread(self._codes.accepts, mapping.id, name, code):
             log.warning("caller refused", path=path, given=bool(code))
@@ -137,6 +148,22 @@ class HttpFlows:
             return _json(answer.body, answer.status, {**answer.headers, **_closing(answer.status)})
         except IntegrationError as error:
             return _respond(answer_of_failure(mapping, name, asked, error))
+
+    async def _no_address(self, code: str) -> RequestRejected:
+        """Of a mapping that was never good in this life of the runtime neither the addresses are known, nor what is
+        reported to them: whoever has the AppCode of one is to come again, to all others there is nothing here."""
+        broken = self._live.without_good_version
+        with suppress(SecretsLocked):
+            known = await asyncio.to_thread(self._codes.open_any, broken, code)
+            if known:
+                log.warning("caller of a broken mapping is told to come again", mappings=broken)
+                return RequestRejected(
+                    "该 AppCode 所属的映射文件有错误、无法加载，请求没有保存；映射修复后请重发",
+                    "The mapping of this AppCode cannot be loaded because its file is wrong; the request was not kept, "
+                    "send it again once the mapping is repaired",
+                    status=503,
+                )
+        return RequestRejected("没有这个地址", "There is no such address", status=404)
 
     async def _carry_out(self, mapping: Mapping, name: str, asked: dict[str, Any]) -> Response:
         given = asked["body"] if isinstance(asked["body"], dict) else {}
@@ -194,7 +221,8 @@ def _respond(answer: StoredAnswer, *, replayed: bool = False) -> Response:
 
 
 def _error(error: IntegrationError, status: int) -> Response:
-    return _json({"error": described(error)}, status, _closing(status))
+    again = {"Retry-After": _AGAIN_AFTER} if status == 503 else {}
+    return _json({"error": described(error)}, status, {**_closing(status), **again})
 
 
 def _closing(status: int) -> dict[str, str]:
