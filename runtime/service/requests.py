@@ -43,18 +43,22 @@ def reported_event(mapping: Mapping, flow: str, request: AnyMapping[str, Any]) -
     said = {name: "" if value is None else str(value).strip() for name, value in found.items()}
     outcomes = ", ".join(Outcome)
     if not said["instance_id"]:
-        raise RequestRejected("请求没有说明是哪个审批", "The request does not say which approval it means", where=where)
+        raise RequestRejected(
+            "请求没有说明是哪个审批",
+            "The request does not say which approval it means",
+            where=f"{where}.instance_id",
+        )
     if len(said["instance_id"]) > _LONGEST_ID:
         raise RequestRejected(
             f"审批编号超过 {_LONGEST_ID} 个字符",
             f"The approval's id has more than {_LONGEST_ID} characters",
-            where=where,
+            where=f"{where}.instance_id",
         )
     if said["outcome"] and said["outcome"] not in set(Outcome):
         raise RequestRejected(
             f"审批结果 {said['outcome']!r} 无法识别（应为 {outcomes}）",
             f"The outcome {said['outcome']!r} is not known (there are {outcomes})",
-            where=where,
+            where=f"{where}.outcome",
         )
     return Event(
         key=f"http {said['instance_id']} {said['outcome']}".strip(),

@@ -202,6 +202,10 @@ class Oa(Fake):
                 name="comment", effect=Effect.CREATE, params=CommentParams, zh="评论", en="Comment", run=self.comment,
                 prepare=self.prepare_comment, reconcile=self.no_idea,
             ),
+            Action(
+                name="remind", effect=Effect.UPDATE, params=CommentParams, zh="催办", en="Remind", run=self.remind,
+                prepare=self.prepare_comment,
+            ),
         ]  # fmt: skip
 
     async def create(self, params: CreateParams) -> dict[str, Any]:
@@ -238,6 +242,9 @@ class Oa(Fake):
 
         result: dict[str, Any] = await self.world.act("oa.comment", params, change)
         return result
+
+    async def remind(self, params: CommentParams) -> None:
+        await self.world.act("oa.remind", params, lambda: None)
 
     async def prepare_comment(self, params: CommentParams) -> WireRequest:
         return WireRequest(method="POST", url="http://oa/comments", body={"text": params.text})

@@ -321,10 +321,13 @@ def test_strangers_and_nonsense_are_refused(runtime: Any, code: str) -> None:
         headers = {"X-Apig-AppCode": code}
         unknown = http.post(PATH, json=good, headers=headers)
         assert (unknown.status_code, unknown.json()["flag"]) == (200, "N")
-        for wrong, status in (({"requestid": "999999", "status": "?"}, 400), ({"requestid": "", "status": "Y"}, 400)):
+        for wrong, field in (
+            ({**good, "status": "?"}, "event.outcome"),
+            ({**good, "requestid": ""}, "event.instance_id"),
+        ):
             answer = http.post(PATH, json=wrong, headers=headers)
-            assert answer.status_code == status
-            assert answer.json()["error"]["message"]
+            assert (answer.status_code, answer.json()["flag"]) == (400, "N")
+            assert field in answer.json()["message"]
 
 
 def test_the_ledger_knows_the_outcomes(drafts: Any, module_desk: Any) -> None:

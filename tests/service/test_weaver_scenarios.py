@@ -325,11 +325,11 @@ def test_a_request_becomes_one_order_or_supplier_and_a_refusal_is_answered(
 
     with httpx.Client(base_url=runtime.address(), trust_env=False, timeout=30) as http:
 
-        def post(name: str, code: str, body: dict[str, Any]) -> dict[str, Any]:
+        def post(name: str, code: str, body: dict[str, Any], status: int = 200) -> dict[str, Any]:
             headers = {"X-Apig-AppCode": code}
             eventually(lambda: http.get(f"/flows/{name}/receive", headers=headers).status_code == 405)
             answer = http.post(f"/flows/{name}/receive", json=body, headers=headers)
-            assert answer.status_code == 200, answer.text
+            assert answer.status_code == status, answer.text
             return dict(answer.json())
 
         code = app_code(module_desk, "orders-in")
@@ -346,6 +346,13 @@ def test_a_request_becomes_one_order_or_supplier_and_a_refusal_is_answered(
         assert refused["flag"] == "N"
         assert "NO-SUCH" in refused["message"]
         assert sandbox.b1("/Orders?$filter=U_REQUESTID eq '502'")["value"] == []
+        # corrected in the OA it is accepted under its number, once; from then on the number stands for that order
+        corrected = [post("orders-in", code, order | {"requestid": 502}) for _ in range(2)]
+        assert (corrected[0]["flag"], corrected[1]) == ("Y", corrected[0])
+        other = post("orders-in", code, order | {"requestid": 502, "djbh": "OA-502"}, status=422)
+        assert (other["flag"], "502" in other["message"]) == ("N", True)
+        [kept] = sandbox.b1("/Orders?$filter=U_REQUESTID eq '502'")["value"]
+        assert kept["DocEntry"] == corrected[0]["key"]
         code = app_code(module_desk, "suppliers-in")
         supplier = post("suppliers-in", code, {"requestid": 503, "bm": "V9001", "mc": "新供应商"})
         assert (supplier["flag"], supplier["key"]) == ("Y", "V9001")
