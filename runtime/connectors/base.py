@@ -134,6 +134,11 @@ class Connector(ABC, Generic[S]):
     #: Whether :meth:`poll_event` works.
     has_polling: ClassVar[bool] = False
 
+    @property
+    def tells_outcomes(self) -> bool:
+        """Whether :meth:`poll_event` works and these settings let it tell how an approval ended."""
+        return self.has_polling
+
     async def register(self) -> Mapping[str, str]:
         """Make this product known to the other system, once; a person asks for it, nothing ever does so by itself.
 

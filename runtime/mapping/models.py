@@ -274,6 +274,9 @@ class HttpEvent(_Part):
     #: Yields ``agreed``, ``refused``, ``withdrawn``, or nothing.
     outcome: str | None = None
     approver: str | None = None
+    #: When it was decided, as the other system writes it; a time without offset is in the mapping's zone. Of two
+    #: reports that say so the later one stands, whichever arrives first.
+    finished_at: str | None = None
     #: Seconds, 0 to 300: how long the caller waits for the flow's answer. After that, ``on_stored`` is answered.
     wait: str | int = 20
 

@@ -171,8 +171,9 @@ class HttpFlows:
         key = request_key(mapping, name, asked, connections=connections)
         event = reported_event(mapping, name, asked)
         if event is not None:
+            named = key is not None
             key = key or unnamed_key(mapping, name, asked, prefix=event.key)
-            answer, known = await self._reports.answer(mapping, name, asked, event, key)
+            answer, known = await self._reports.answer(mapping, name, asked, event, key, named=named)
             return _respond(answer, replayed=known)
 
         async def carry_out() -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping as AnyMapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from runtime.connectors.events import Event, Outcome
@@ -14,7 +14,7 @@ from runtime.errors import BadMapping, MappingFailed, RequestRejected
 from runtime.mapping.choosing import fixed_connection
 from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import Mapping
-from runtime.mapping.values import to_number
+from runtime.mapping.values import open_zone, to_date, to_number
 
 __all__ = ["manual_event", "manual_http", "manual_request", "report_patience", "reported_event"]
 
@@ -38,7 +38,8 @@ def reported_event(mapping: Mapping, flow: str, request: AnyMapping[str, Any]) -
     if source is None:
         return None
     where = f"{mapping.id}/{flow} trigger.http.event"
-    expressions = {"instance_id": source.instance_id, "outcome": source.outcome, "approver": source.approver}
+    wanted = ("instance_id", "outcome", "approver", "finished_at")
+    expressions = {name: getattr(source, name) for name in wanted}
     found = compile_value(expressions, where=where)({"request": request, "settings": mapping.settings})
     said = {name: "" if value is None else str(value).strip() for name, value in found.items()}
     outcomes = ", ".join(Outcome)
@@ -66,8 +67,18 @@ def reported_event(mapping: Mapping, flow: str, request: AnyMapping[str, Any]) -
         instance_id=said["instance_id"],
         outcome=Outcome(said["outcome"]) if said["outcome"] else None,
         approver=said["approver"],
+        finished_at=_moment(said["finished_at"], mapping.timezone),
         raw=request["body"] if isinstance(request["body"], AnyMapping) else {},
     )
+
+
+def _moment(text: str, timezone: str) -> datetime | None:
+    """UTC; a verdict is not refused because its time cannot be read, and a mere date puts nothing in order."""
+    try:
+        found = to_date(text, open_zone(timezone)) if text else None
+    except MappingFailed:
+        return None
+    return found.astimezone(UTC) if isinstance(found, datetime) else None
 
 
 def report_patience(mapping: Mapping, flow: str, request: AnyMapping[str, Any]) -> float:

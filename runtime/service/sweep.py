@@ -92,7 +92,7 @@ class Sweep:
         try:
             async with self._pool.lease() as lease:
                 connector = await lease.get(name)
-                if not connector.has_polling:
+                if not connector.tells_outcomes:
                     return 0
                 for _ in range(0, _MOST, _BATCH):
                     due = await self._database.aread(lambda connection: self._due(connection, name, forms))

@@ -37,7 +37,7 @@ class Oa:
     """An OA that knows how approvals ended."""
 
     name = "oa-1"
-    has_polling = True
+    tells_outcomes = True
 
     def __init__(self) -> None:
         self.ended: dict[str, Outcome] = {}

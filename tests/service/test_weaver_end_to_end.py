@@ -211,6 +211,15 @@ def test_a_verdict_while_b1_is_down_is_answered_with_the_reason_and_written_when
     assert runs_of(module_desk, "verdict") == before
 
 
+def change_silently(sandbox: Any, draft: dict[str, Any], result: str) -> None:
+    """The OA takes its decision back and decides anew, and its node action tells nobody."""
+    number = draft["U_REQUESTID"]
+    sandbox.control("PUT", "/weaver/node-action", {"drop": True})
+    sandbox.control("POST", f"/weaver/requests/{number}/reopen")
+    sandbox.control("POST", f"/weaver/requests/{number}/decide", {"result": result})
+    sandbox.control("PUT", "/weaver/node-action", {"drop": False})
+
+
 def test_a_repeated_call_is_tried_at_once_and_the_last_word_of_the_oa_stands(
     drafts: Any, sandbox: Any, module_desk: Any, eventually: Any
 ) -> None:
@@ -218,7 +227,8 @@ def test_a_repeated_call_is_tried_at_once_and_the_last_word_of_the_oa_stands(
     draft = drafts[0]
     [sending] = decide(sandbox, draft, "agree")
     assert json.loads(sending["answer"])["flag"] == "N"
-    changed = {**sending["body"], "status": "N", "time": "2099-01-01 00:00:00"}
+    change_silently(sandbox, draft, "refuse")
+    changed = {**sending["body"], "status": "N", "time": "2099-01-01 08:00:00"}
     assert post(sandbox, changed)["flag"] == "N"
     sandbox.control("DELETE", "/faults")
     # The runtime may be at it by itself, an attempt that B1 has refused already.

@@ -124,6 +124,11 @@ class WeaverConnector(Connector[WeaverSettings]):
         path = f"{_SERVICE}getCreateWorkflowRequestInfo"
         return parse_form(code, await self._client.call("GET", path, params={"workflowId": code}))
 
+    @property
+    def tells_outcomes(self) -> bool:
+        """Whether the settings say where a request shows how it ended."""
+        return self.settings.outcome_source != "none"
+
     async def poll_event(self, instance_id: str, form: str) -> Event | None:
         """See :class:`~runtime.connectors.base.Connector`; None as long as the settings do not tell the outcome."""
         return finished_event(await self._instances.read(instance_id), form)

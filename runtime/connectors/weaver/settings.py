@@ -84,7 +84,8 @@ class WeaverSettings(HttpSettings):
     outcome_source: Literal["none", "field", "status", "node"] = Field(
         "none",
         title="审批结论的来源",
-        description="What tells how a request ended: a form field, its status text, its current node, or nothing",
+        description="What tells how a request ended: a form field, its status text, its current node, or nothing; "
+        "with none, verdicts that never came are not found by asking",
     )
     outcome_field: str = Field(
         "", title="结论字段", description="Column of the form that holds the outcome, with outcome_source = field"
