@@ -102,7 +102,8 @@ def _result(design: Design, shown: Shown) -> None:
         format_func=lambda at: f"{at + 1} · {keys[at]}{' ⚠' if keys[at] in broken else ''}",
         key="preview_document",
     )
-    _document(design, result.documents[chosen])
+    with st.container(key=f"preview-of-{chosen}"):
+        _document(design, result.documents[chosen])
 
 
 def _document(design: Design, document: PreviewDocument) -> None:
