@@ -39,15 +39,16 @@ def show(design: Design) -> None:
             help=t("target.code_help"),
             key=f"form_{design.desk.doc}",
         ).strip()
-        if code and code != form_code(design.document, site):
-            design.set_form(code, design.controls)
-            session.keep(design)
-            st.rerun()
+        # Before the code is taken over, which draws the page anew: who types it may press the button right away.
         if st.button(
             t("target.fetch"), type="primary", icon=":material/download:", disabled=not code, key="fetch-form"
         ):
             with explained():
                 _take(design, code, outside.fetch_form(connection, code))
+        if code and code != form_code(design.document, site):
+            design.set_form(code, ())
+            session.keep(design)
+            st.rerun()
         if code and outside.kind_of(connection) == WeaverConnector.kind:
             _from_database(design, code)
             _field_list(design, code)

@@ -99,7 +99,7 @@ def test_an_enabled_mapping_with_errors_is_not_saved(workspace: Path) -> None:
 @pytest.mark.usefixtures("workspace")
 def test_a_form_that_does_not_exist_is_said_so() -> None:
     page = opened("target")
-    page.text_input[0].set_value("PROC-GONE").run()
+    next(box for box in page.text_input if box.label == TEXT["target.code"]).set_value("PROC-GONE").run()
     page = click(page, "fetch-form")
     assert page.error
     assert "PROC" in said(page)
