@@ -18,6 +18,7 @@ __all__ = [
     "Field",
     "Group",
     "entity_targets",
+    "flat",
     "named_controls",
     "notes",
     "payload",
@@ -117,7 +118,7 @@ def _group_label(entity: str, name: str) -> str:
 
 def _add_samples(entity: str, groups: dict[str, dict[str, Field]], rows: Sequence[Row]) -> None:
     known = any(groups.values())
-    for row in rows if known else map(_flat, rows):
+    for row in rows if known else map(flat, rows):
         for name, value in row.items():
             if isinstance(value, list):
                 for line in value:
@@ -126,14 +127,14 @@ def _add_samples(entity: str, groups: dict[str, dict[str, Field]], rows: Sequenc
         _add_sample(entity, groups, Place("", ""), row, known)
 
 
-def _flat(row: Row, prefix: str = "") -> dict[str, Any]:
+def flat(row: Row, prefix: str = "") -> dict[str, Any]:
     """A row whose inner objects are paths: ``main.khbm``."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, value in row.items():
         if "." in name:
             continue
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return flat
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found
 
 
 def _add_sample(entity: str, groups: dict[str, dict[str, Field]], at: Place, row: Row, known: bool) -> None:

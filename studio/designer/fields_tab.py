@@ -67,7 +67,8 @@ def _board(design: Design, site: MapSite, view: str, everything: bool) -> None:
     _refusals(design)
     if not entity:
         _broken(found)
-    suggestions_panel.show(design, entity, found)
+    if not target_entity(design.document, site):
+        suggestions_panel.show(design, entity, found)
     sources = found if everything else usual_only(found)
     targets = _targets(design, site, everything)
     left, right = st.columns([9, 4], gap="medium")

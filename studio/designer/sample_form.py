@@ -10,6 +10,7 @@ from runtime import jsontext
 from studio.designer import session, source_rows
 from studio.designer.design import Design
 from studio.designer.document import MapSite, row_name
+from studio.designer.fields import flat
 from studio.designer.inbound import sample_of, sample_rows, with_sample
 from studio.i18n import plain, t
 from studio.text import pretty
@@ -32,7 +33,7 @@ def show(design: Design, site: MapSite) -> None:
             _input(design, site, sample)
         with right:
             if rows := sample_rows(design.document, site):
-                source_rows.show_rows(rows)
+                source_rows.show_rows([flat(row) for row in rows])
             elif sample is not None:
                 st.warning(t("source.sample_no_rows", place=plain(row_name(design.document, site))))
 
