@@ -58,7 +58,7 @@ def _flow(codes: AppCodes, flow: HttpFlow, base: str, place: str) -> None:
     st.code(flow.address(base), language=None)
     if flow.sample is not None:
         st.caption(t("callbacks.sample"))
-        st.code(pretty(flow.sample), language="json")
+        st.code(pretty(flow.sample), language="json", height=220)
     show_column, rotate_column, _ = st.columns([1, 1, 3])
     code = ""
     if show_column.button(t("callbacks.appcode_show"), icon=":material/visibility:", key=f"{place}.show.{name}"):

@@ -101,11 +101,17 @@ def _save(design: Design) -> None:
         except Conflict:
             messages.say([("error", t("designer.conflict"))])
             st.rerun()
-        verdict = (
-            ("error", t("designer.not_saved")) if design.dirty else ("success", t("designer.saved_as", id=design.id))
-        )
-        messages.say([verdict, *((problem.level, _sentence(problem)) for problem in problems)])
+        messages.say([_outcome(design), *((problem.level, _sentence(problem)) for problem in problems)])
         st.rerun()
+
+
+def _outcome(design: Design) -> tuple[str, str]:
+    """What came of saving, as a message."""
+    if design.dirty:
+        return "error", t("designer.not_saved")
+    if design.document.get("enabled", True):
+        return "success", t("designer.saved_as", id=design.id)
+    return "info", t("designer.saved_off", id=design.id)
 
 
 def _sentence(problem: Problem) -> str:

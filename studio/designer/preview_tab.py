@@ -106,10 +106,11 @@ def _result(design: Design, shown: Shown) -> None:
     chosen = st.selectbox(
         t("preview.document"),
         range(len(keys)),
-        format_func=lambda at: f"{at + 1} · {keys[at]}{' ⚠' if keys[at] in broken else ''}",
+        format_func=lambda at: f"{at + 1} · {keys[at] or t('preview.whole')}{' ⚠' if keys[at] in broken else ''}",
         key="preview_document",
     )
-    _document(design, result.documents[chosen])
+    with st.container(key=f"preview-of-{chosen}"):
+        _document(design, result.documents[chosen])
     if result.response is not None:
         st.markdown(f"**{t('preview.answer')}**")
         with st.container(key="preview-answer"):
