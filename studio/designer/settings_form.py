@@ -28,7 +28,8 @@ def setting_input(declaration: SettingDeclaration, value: Any, key: str, dialect
     label = plain(label_of(declaration))
     if declaration.required:
         label += " :red[*]"
-    note = plain(declaration.help if language() == "zh-CN" else declaration.help_en) or None
+    chinese = language() == "zh-CN"
+    note = plain(declaration.help if chinese else declaration.help_en) or None
     if declaration.options:
         words = {option.value: option.label if chinese else option.label_en for option in declaration.options}
         return st.selectbox(
