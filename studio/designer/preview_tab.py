@@ -176,7 +176,9 @@ def _sent(sent: Sent, number: int) -> None:
             explain(sent.error)
         if sent.request is not None:
             st.text(f"{sent.request.method} {sent.request.url}")
-            st.code(_body(sent.request), language="json", height=300 if sent.request.body else "content")
+            st.code(
+                _body(sent.request), language="json", height=300 if sent.request.body else "content", wrap_lines=True
+            )
 
 
 def _body(request: WireRequest) -> str:

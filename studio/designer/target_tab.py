@@ -107,11 +107,15 @@ def _field_list(design: Design, code: str, *, opened: bool) -> None:
         st.caption(t("target.list_help"))
         uploaded = st.file_uploader(t("target.list_file"), ["xlsx", "csv", "json"], key=f"list-file_{design.desk.doc}")
         pasted = st.text_area(t("target.list_text"), key=f"list-text_{design.desk.doc}")
-        given = uploaded is not None or bool(pasted.strip())
-        if st.button(t("target.list_take"), disabled=not given, key="take-list"):
-            content, name = (uploaded.getvalue(), uploaded.name) if uploaded is not None else (pasted.encode(), "")
-            with explained():
-                _take(design, code, read_field_list(content, name, code=code))
+        # Never disabled: it would not take the click that ends the pasting.
+        if not st.button(t("target.list_take"), key="take-list"):
+            return
+        if uploaded is None and not pasted.strip():
+            st.error(t("target.list_missing"))
+            return
+        content, name = (uploaded.getvalue(), uploaded.name) if uploaded is not None else (pasted.encode(), "")
+        with explained():
+            _take(design, code, read_field_list(content, name, code=code))
 
 
 def _take(design: Design, code: str, form: Form) -> None:
