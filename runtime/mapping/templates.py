@@ -26,7 +26,7 @@ from runtime.mapping.expressions import compile_value
 from runtime.mapping.transforms.common import truth
 from runtime.mapping.values import is_blank, shown, to_number, to_text
 
-__all__ = ["SettingDeclaration", "Template", "gallery", "instantiate", "load_template"]
+__all__ = ["Choice", "SettingDeclaration", "Template", "gallery", "instantiate", "load_template"]
 
 SettingType = Literal[
     "text", "number", "boolean", "select", "entity", "field", "form", "expression", "duration", "path", "statement"
@@ -44,6 +44,18 @@ class _Declared(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Choice(_Declared):
+    """One value of a ``select``, and what a person reads for it."""
+
+    value: str
+    label: str
+    label_en: str
+
+
+def _choice(option: Any) -> Any:
+    return {"value": option, "label": option, "label_en": option} if isinstance(option, str) else option
+
+
 class SettingDeclaration(_Declared):
     """One thing that a consultant may have to change."""
 
@@ -53,8 +65,8 @@ class SettingDeclaration(_Declared):
     type: SettingType = "text"
     #: Value where none is given; null = there is no sensible one.
     default: Any = None
-    #: The values to choose from, for a ``select``.
-    options: tuple[str, ...] = ()
+    #: What to choose from, for a ``select``; a value that speaks for itself is written as such: ``["200", "400"]``.
+    options: tuple[Annotated[Choice, BeforeValidator(_choice)], ...] = ()
     help: str = ""
     help_en: str = ""
     #: It cannot be left empty, and is asked for when a mapping is made.
@@ -234,8 +246,9 @@ def _boolean(_declaration: SettingDeclaration, value: Any) -> bool:
 
 def _select(declaration: SettingDeclaration, value: Any) -> str:
     text = to_text(value)
-    if text not in declaration.options:
-        options = ", ".join(declaration.options)
+    values = [option.value for option in declaration.options]
+    if text not in values:
+        options = ", ".join(values)
         raise BadMapping(f"{shown(text)} 不在可选值里：{options}", f"{shown(text)} is not one of: {options}")
     return text
 

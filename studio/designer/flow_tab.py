@@ -54,7 +54,7 @@ def _schedules(design: Design) -> None:
         if not schedule or "every" not in schedule:
             continue
         every = st.text_input(
-            t("flow.every", flow=plain(name)),
+            t("flow.every", flow=plain(flow.get("title") or name)),
             schedule["every"],
             help=t("flow.every_help"),
             key=f"every_{name}_{design.desk.doc}",
@@ -99,7 +99,8 @@ def _steps(design: Design) -> None:
     for name, flow in design.document.get("flows", {}).items():
         trigger = next(iter(flow.get("trigger", {})), "")
         known = trigger in ("schedule", "event", "http", "manual")
-        st.markdown(f"**{plain(name)}** :gray-badge[{t(f'flow.trigger.{trigger}') if known else plain(trigger)}]")
+        title = " · ".join(filter(None, (flow.get("title"), name)))
+        st.markdown(f"**{plain(title)}** :gray-badge[{t(f'flow.trigger.{trigger}') if known else plain(trigger)}]")
         lines = [f"{'    ' * depth}{text}" for depth, text in outline(flow.get("steps", ()))]
         st.code("\n".join(lines), language=None)
 

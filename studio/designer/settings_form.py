@@ -28,11 +28,19 @@ def setting_input(declaration: SettingDeclaration, value: Any, key: str, dialect
     label = plain(label_of(declaration))
     if declaration.required:
         label += " :red[*]"
-    note = plain(declaration.help if language() == "zh-CN" else declaration.help_en) or None
+    chinese = language() == "zh-CN"
+    note = plain(declaration.help if chinese else declaration.help_en) or None
     if declaration.options:
-        options = list(declaration.options)
-        index = options.index(value) if value in options else None
-        return st.selectbox(label, options, index=index, help=note, placeholder=t("designer.choose"), key=key)
+        words = {option.value: option.label if chinese else option.label_en for option in declaration.options}
+        return st.selectbox(
+            label,
+            list(words),
+            index=list(words).index(value) if value in words else None,
+            format_func=lambda one: words.get(one, one),
+            help=note,
+            placeholder=t("designer.choose"),
+            key=key,
+        )
     typed = value_input(label, value, key, note, kind=declaration.type)
     show_problems(statement_faults(declaration, typed, dialect), label_of(declaration))
     # Cleared on purpose: it must not come back as the default.

@@ -53,6 +53,8 @@ def test_every_template_is_told_in_two_languages() -> None:
             assert setting.label
             assert setting.label_en
             assert bool(setting.help) == bool(setting.help_en)
+            for option in setting.options:
+                assert (option.label == option.label_en) == option.value.isdecimal(), (template.id, option)
 
 
 def test_filled_in_it_is_a_mapping_fit_to_run(dingtalk: Template, actions: dict[str, dict[str, ActionShape]]) -> None:

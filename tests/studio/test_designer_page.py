@@ -142,6 +142,23 @@ def test_a_raw_document_with_a_misspelt_key_is_refused_by_name() -> None:
     assert not page.session_state["design"].dirty
 
 
+@pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("zh-CN", ["按拒绝处理", "只更新状态", "放回，可再次送审"]),
+        ("en", ["Treat as refused", "Update the status only", "Release, to be sent again"]),
+    ],
+)
+def test_a_choice_is_in_words_and_kept_as_its_value(language: str, words: list[str]) -> None:
+    page = opened("flow")
+    page.session_state["language"] = language
+    withdrawn = next(box for box in page.run().selectbox if str(box.key).startswith("setting_withdrawn"))
+    assert withdrawn.options == words
+    withdrawn.select("release").run()
+    assert page.session_state["design"].document["settings"]["withdrawn"] == "release"
+
+
 def test_the_preview_says_what_a_run_would_find_in_the_ledger(workspace: Path) -> None:
     """It sends a draft of the sandbox: the tests that count them come before it."""
     shutil.copy(DEMO, workspace / "mappings")

@@ -80,11 +80,23 @@ class ModeData:
             {"index": index, **result, "values": dict(document["mainTable"])}
             for index, (document, result) in enumerate(zip(documents, results, strict=True))
         ]
-        return {
-            "records": records,
-            "accepted": [record for record in records if record["accepted"]],
-            "refused": [record for record in records if not record["accepted"]],
-        }
+        return _sorted_out(records)
+
+    def promise(self, params: SaveModeData, placeholder: str) -> dict[str, Any]:
+        """The result of a save that took everything; the OA alone knows the ids."""
+        documents = self._documents(params, self._now())
+        return _sorted_out(
+            [
+                {
+                    "index": index,
+                    "accepted": True,
+                    "id": placeholder,
+                    "message": "",
+                    "values": dict(document["mainTable"]),
+                }
+                for index, document in enumerate(documents)
+            ]
+        )
 
     async def read(self, params: ListModeData) -> AsyncIterator[dict[str, Any]]:
         """Rows of the main table, page by page; an empty or repeated page is the end."""
@@ -219,3 +231,11 @@ def _refused(error: RemoteRefused) -> dict[str, Any]:
 
 def _json(value: Any) -> str:
     return jsontext.dumps(value).decode()
+
+
+def _sorted_out(records: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "records": records,
+        "accepted": [record for record in records if record["accepted"]],
+        "refused": [record for record in records if not record["accepted"]],
+    }
