@@ -101,9 +101,11 @@ def _save(design: Design) -> None:
         except Conflict:
             messages.say([("error", t("designer.conflict"))])
             st.rerun()
-        verdict = (
-            ("error", t("designer.not_saved")) if design.dirty else ("success", t("designer.saved_as", id=design.id))
-        )
+        if design.dirty:
+            verdict = ("error", t("designer.not_saved"))
+        else:
+            taken_up = "saved_as" if design.document.get("enabled", True) else "saved_off"
+            verdict = ("success", t(f"designer.{taken_up}", id=design.id))
         messages.say([verdict, *((problem.level, _sentence(problem)) for problem in problems)])
         st.rerun()
 

@@ -72,6 +72,8 @@ def test_from_template_to_a_mapping_that_the_runtime_carries_out(page: Page, des
 
     page.get_by_role("button", name="保存").click()
     expect(page.get_by_text("已保存 drawn-by-hand.json")).to_be_visible()
+    expect(page.get_by_text("尚未启用")).to_be_visible()
+    assert desk.mapping("drawn-by-hand")["enabled"] is False
     spec = step_of(desk.mapping("drawn-by-hand"))
     assert {field["to"]: field.get("from") or field.get("value") for field in spec["fields"]} == {
         "单据日期": "DocDate",
@@ -137,8 +139,6 @@ def test_pages_tabs_and_reloads_lose_nothing(page: Page, desk: Desk) -> None:
 
 def test_a_file_changed_by_somebody_else_is_not_overwritten(page: Page, desk: Desk) -> None:
     new_mapping(page, desk, "changed-elsewhere")
-    page.locator(".st-key-designer-head").get_by_text("启用").click()
-    idle(page)
     page.get_by_role("button", name="保存").click()
     expect(page.get_by_text("已保存 changed-elsewhere.json")).to_be_visible()
     path = desk.folder / "mappings" / "changed-elsewhere.json"

@@ -201,10 +201,20 @@ def test_a_template_becomes_a_mapping_that_passes_the_check(command: Commands) -
     document = json.loads((command.mappings / "mine.json").read_text("utf-8"))
     assert document["settings"]["process_code"] == "PROC-X"
     assert document["connections"] == {"erp": "b1", "oa": "ding"}
+    assert document["enabled"] is False
+    assert "因此未启用" in done.stderr
+    assert "switched off" in done.stderr
     assert command("check", "mine").returncode == 0
     again = command("templates", "new", template, *arguments)
     assert again.returncode == 2
     assert "mine" in again.stderr
+
+
+def test_a_template_that_needs_no_fields_is_switched_on(command: Commands) -> None:
+    arguments = ["--id", "scan", "--set", "company=C", "--connection", "db=di", "--connection", "erp=b1"]
+    done = command("templates", "new", "barcode-query", *arguments)
+    assert "映射已启用" in done.stderr
+    assert json.loads((command.mappings / "scan.json").read_text("utf-8"))["enabled"] is True
 
 
 def test_a_template_wants_connections_of_the_right_kind(command: Commands) -> None:

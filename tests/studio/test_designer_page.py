@@ -86,6 +86,14 @@ def test_a_form_is_fetched_kept_and_saved(workspace: Path) -> None:
     assert saved["enabled"] is False
 
 
+def test_what_is_saved_switched_off_says_how_to_begin(workspace: Path) -> None:
+    weaver_mapping(workspace)
+    page = opened("flow", "weaver")
+    next(box for box in page.text_input if box.label == TEXT["start.title"]).set_value("新标题").run()
+    page = click(page, "save")
+    assert TEXT["designer.saved_off"].format(id="weaver") in said(page).replace("\\", "")
+
+
 def test_an_enabled_mapping_with_errors_is_not_saved(workspace: Path) -> None:
     before = (workspace / "mappings" / "demo.json").read_bytes()
     page = click(opened("target"), "fetch-form")
