@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from runtime.config import Settings
-from runtime.engine.check import check_with_connections
+from runtime.engine.check import check_together, check_with_connections
 from runtime.engine.overlaps import Overlap, check_overlaps
 from runtime.engine.pool import ConnectorPool
 from runtime.errors import IntegrationError
@@ -49,7 +49,8 @@ class Workspace:
         """
         own = self.bridge.run(check_with_connections(mapping, self.pool))
         others = [stored.mapping for stored in self.mappings.load_all()[0] if stored.mapping.id != mapping.id]
-        return [*own, *(one.problem for one in self.overlaps([*others, mapping]) if one.mapping == mapping.id)]
+        together = self.bridge.run(check_together([*others, mapping], self.pool))
+        return [*own, *(problem for name, problem in together if name == mapping.id)]
 
     def overlaps(self, mappings: Sequence[Mapping]) -> list[Overlap]:
         """Mappings that would send the same documents."""

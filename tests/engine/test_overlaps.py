@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from runtime.engine.overlaps import overlaps
+from runtime.engine.releasing import check_releasing
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.models import Mapping
+from runtime.mapping.shared_verdicts import shared_verdicts
 from runtime.mapping.templates import gallery, instantiate
 
 REQUESTS = """SELECT T0."DocEntry" FROM ODRF T0 WHERE T0."ObjType" = '1470000113' AND IFNULL(T0."U_ISSYN",'N') = 'N'"""
@@ -136,3 +138,52 @@ def test_a_filter_that_only_a_run_can_tell_is_the_same_where_it_is_written_the_s
 
     assert told(written("one", a=by_run("A")), written("two", a=by_run("A"))) == BOTH
     assert told(written("one", a=by_run("A")), written("two", a=by_run("B"))) == set()
+
+
+def waiting(name: str, form: str | None, connection: str = "oa", *, enabled: bool = True) -> Mapping:
+    event = {"connection": "oa"} if form is None else {"connection": "oa", "form": form}
+    verdict = {"trigger": {"event": event}, "steps": [{"stop": "enough"}]}
+    settings = {"form": "F", "none": None}
+    document = {"format": 1, "id": name, "connections": {"oa": connection}, "settings": settings, "enabled": enabled}
+    return parse_mapping({**document, "flows": {"verdict": verdict}})
+
+
+@pytest.mark.parametrize("form", [None, "{{ settings.none }}"])
+def test_a_verdict_flow_without_a_form_is_told_who_else_uses_the_connection(form: str | None) -> None:
+    [(name, problem)] = shared_verdicts([waiting("every", form), waiting("one", "F"), waiting("two", "G")])
+    assert (name, problem.level, problem.where) == ("every", "warning", "flows.verdict.trigger.event.form")
+    assert "one, two use" in problem.en
+
+
+@pytest.mark.parametrize(
+    "other", [waiting("one", "F", "elsewhere"), waiting("one", "F", enabled=False), waiting("every", "F")]
+)
+def test_a_verdict_flow_without_a_form_is_fine_where_nobody_else_uses_the_connection(other: Mapping) -> None:
+    assert list(shared_verdicts([waiting("every", None), other])) == []
+
+
+def test_a_verdict_flow_with_a_form_is_fine() -> None:
+    assert list(shared_verdicts([waiting("one", "{{ settings.form }}"), waiting("two", "G")])) == []
+
+
+@pytest.mark.parametrize("template", ["dingtalk-approval-sql", "wecom-approval-sql"])
+def test_a_statement_has_to_show_the_mark_that_a_withdrawal_takes_back(template: str) -> None:
+    [problem] = check_releasing(made("one", template, header_sql=REQUESTS, withdrawn="release"))
+    assert problem.level == "warning"
+    assert "U_ISSYN" in problem.en
+    assert "drafts" in problem.where
+
+
+@pytest.mark.parametrize(
+    ("template", "changed"),
+    [
+        ("dingtalk-approval-sql", {"withdrawn": "refuse"}),
+        ("dingtalk-approval-sql", {"header_sql": REQUESTS.replace(" FROM", ', T0."U_IsSyn" FROM')}),
+        ("dingtalk-approval-sql", {"header_sql": REQUESTS.replace('T0."DocEntry"', "*")}),
+        ("dingtalk-approval-sql", {"header_sql": "no SQL"}),
+        ("dingtalk-approval-odata", {}),
+    ],
+)
+def test_what_shows_the_mark_or_takes_nothing_back_is_fine(template: str, changed: dict[str, Any]) -> None:
+    statement = {"header_sql": REQUESTS} if template.endswith("sql") else {}
+    assert list(check_releasing(made("one", template, **{"withdrawn": "release"} | statement | changed))) == []
