@@ -101,6 +101,15 @@ class Template(_Declared):
     #: As in a mapping, with ``{{ settings.… }}`` where a setting belongs.
     flows: dict[models.Name, Any] = Field(min_length=1)
 
+    @property
+    def direction(self) -> Literal["out", "in", "both"]:
+        """``out`` of the ERP, whose documents are looked for on a schedule; ``in``, when the other system calls or
+        reports; or both.
+        """
+        triggers = {kind for flow in self.flows.values() for kind in flow["trigger"]}
+        sends, receives = "schedule" in triggers, bool(triggers & {"event", "http"})
+        return "both" if sends and receives else "out" if sends else "in"
+
 
 def gallery() -> list[Template]:
     """All templates that come with the product, sorted by id.
