@@ -147,7 +147,7 @@ def _outcome(design: Design) -> tuple[str, str]:
         return "error", t("designer.not_saved")
     if design.document.get("enabled", True):
         return "success", t("designer.saved_as", id=design.id)
-    return "info", t("designer.saved_off", id=design.id)
+    return "success", t("designer.saved_off", id=design.id)
 
 
 def _sentence(problem: Problem) -> str:

@@ -72,6 +72,8 @@ def test_from_template_to_a_mapping_that_the_runtime_carries_out(page: Page, des
 
     page.get_by_role("button", name="保存").click()
     expect(page.get_by_text("已保存 drawn-by-hand.json")).to_be_visible()
+    expect(page.get_by_text("尚未启用")).to_be_visible()
+    assert desk.mapping("drawn-by-hand")["enabled"] is False
     spec = step_of(desk.mapping("drawn-by-hand"))
     assert {field["to"]: field.get("from") or field.get("value") for field in spec["fields"]} == {
         "单据日期": "DocDate",
