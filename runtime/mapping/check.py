@@ -80,6 +80,7 @@ def _check_trigger(mapping: Mapping, trigger: Trigger, where: str) -> Iterator[P
         if trigger.http.on_stored is not None:
             values = trigger.http.on_stored.model_dump()
             steps.value(values, frozenset(("settings", "request")), f"{where}.http.on_stored")
+        steps.value(trigger.http.sample, frozenset(("settings",)), f"{where}.http.sample")
     yield from steps.problems
 
 

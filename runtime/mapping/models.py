@@ -296,6 +296,8 @@ class HttpTrigger(_Part):
     #: With ``event``: what is answered when the report is safely stored and not carried out yet; it may use ``request``
     #: and ``settings``. None = the status 202 with an object of the product's own.
     on_stored: Response | None = None
+    #: A body as the caller sends it, over ``settings`` at most: for people and for the preview, never used by a run.
+    sample: Any = None
 
 
 class Manual(_Part):

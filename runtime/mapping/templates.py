@@ -23,10 +23,11 @@ from runtime.errors import BadMapping, IntegrationError
 from runtime.mapping import models
 from runtime.mapping.document import parse_json, parse_mapping
 from runtime.mapping.expressions import compile_value
+from runtime.mapping.parts import parts
 from runtime.mapping.transforms.common import truth
 from runtime.mapping.values import is_blank, shown, to_number, to_text
 
-__all__ = ["SettingDeclaration", "Template", "gallery", "instantiate", "load_template"]
+__all__ = ["Choice", "SettingDeclaration", "Template", "gallery", "instantiate", "load_template"]
 
 SettingType = Literal[
     "text", "number", "boolean", "select", "entity", "field", "form", "expression", "duration", "path", "statement"
@@ -44,6 +45,18 @@ class _Declared(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Choice(_Declared):
+    """One value of a ``select``, and what a person reads for it."""
+
+    value: str
+    label: str
+    label_en: str
+
+
+def _choice(option: Any) -> Any:
+    return {"value": option, "label": option, "label_en": option} if isinstance(option, str) else option
+
+
 class SettingDeclaration(_Declared):
     """One thing that a consultant may have to change."""
 
@@ -53,8 +66,8 @@ class SettingDeclaration(_Declared):
     type: SettingType = "text"
     #: Value where none is given; null = there is no sensible one.
     default: Any = None
-    #: The values to choose from, for a ``select``.
-    options: tuple[str, ...] = ()
+    #: What to choose from, for a ``select``; a value that speaks for itself is written as such: ``["200", "400"]``.
+    options: tuple[Annotated[Choice, BeforeValidator(_choice)], ...] = ()
     help: str = ""
     help_en: str = ""
     #: It cannot be left empty, and is asked for when a mapping is made.
@@ -87,6 +100,15 @@ class Template(_Declared):
     timezone: str | None = None
     #: As in a mapping, with ``{{ settings.… }}`` where a setting belongs.
     flows: dict[models.Name, Any] = Field(min_length=1)
+
+    @property
+    def direction(self) -> Literal["out", "in", "both"]:
+        """``out`` of the ERP, whose documents are looked for on a schedule; ``in``, when the other system calls or
+        reports; or both.
+        """
+        triggers = {kind for flow in self.flows.values() for kind in flow["trigger"]}
+        sends, receives = "schedule" in triggers, bool(triggers & {"event", "http"})
+        return "both" if sends and receives else "out" if sends else "in"
 
 
 def gallery() -> list[Template]:
@@ -123,7 +145,7 @@ def instantiate(
     settings: Mapping[str, Any],
     kinds: Mapping[str, str] | None = None,
 ) -> models.Mapping:
-    """A mapping of one's own.
+    """A mapping of one's own; it begins switched off if its forms have no fields yet.
 
     :param connections: role → name of a connection, or how one is chosen (``choose``, ``among``, ``default``)
     :param kinds: name of every connection that there is → its kind; None: nothing is known about them
@@ -167,7 +189,9 @@ def instantiate(
     }
     if template.timezone is not None:
         document["timezone"] = template.timezone
-    return parse_mapping(document, id)
+    mapping = parse_mapping(document, id)
+    specs = [part for flow in mapping.flows.values() for part in parts(flow.steps) if isinstance(part, models.MapSpec)]
+    return mapping.model_copy(update={"enabled": all(spec.fields or spec.tables for spec in specs)})
 
 
 _Complaint = tuple[str, str]
@@ -234,8 +258,9 @@ def _boolean(_declaration: SettingDeclaration, value: Any) -> bool:
 
 def _select(declaration: SettingDeclaration, value: Any) -> str:
     text = to_text(value)
-    if text not in declaration.options:
-        options = ", ".join(declaration.options)
+    values = [option.value for option in declaration.options]
+    if text not in values:
+        options = ", ".join(values)
         raise BadMapping(f"{shown(text)} 不在可选值里：{options}", f"{shown(text)} is not one of: {options}")
     return text
 

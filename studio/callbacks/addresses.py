@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from runtime.errors import IntegrationError
 from runtime.mapping.choosing import fixed_connection
@@ -44,6 +45,11 @@ class HttpFlow:
     trigger: HttpTrigger
     #: Below ``/flows/``.
     path: str
+    enabled: bool
+    #: Connection whose approvals its callers report about; empty where they report about none.
+    about: str
+    #: A body as callers send it; None where the mapping has none, or it cannot be worked out.
+    sample: Any = None
 
     def address(self, base: str) -> str:
         """Where to call it."""
@@ -94,8 +100,23 @@ def subscriptions(mappings: Iterable[Mapping], connection: str) -> list[Subscrip
 def http_flows(mappings: Iterable[Mapping]) -> list[HttpFlow]:
     """Every flow with an HTTP trigger."""
     return [
-        HttpFlow(mapping=mapping.id, flow=name, trigger=flow.trigger.http, path=mapping.http_path(name))
+        HttpFlow(
+            mapping=mapping.id,
+            flow=name,
+            trigger=trigger,
+            path=mapping.http_path(name),
+            enabled=mapping.enabled,
+            about=(fixed_connection(mapping, trigger.event.connection) or "") if trigger.event is not None else "",
+            sample=_sample(mapping, trigger),
+        )
         for mapping in mappings
         for name, flow in mapping.flows.items()
-        if flow.trigger.http is not None
+        if (trigger := flow.trigger.http) is not None
     ]
+
+
+def _sample(mapping: Mapping, trigger: HttpTrigger) -> Any:
+    try:
+        return compile_value(trigger.sample)({"settings": mapping.settings})
+    except IntegrationError:  # the check of the mapping says so
+        return None

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import streamlit as st
 
-from runtime.connectors.registry import open_connector
+from runtime.connectors.registry import connector_kinds, open_connector
 from runtime.connectors.wecom.connector import WeComConnector
 from runtime.mapping.models import Mapping
 from runtime.store.connections import ConnectionInfo
 from runtime.store.database import RuntimeInfo
 from studio.callbacks.addresses import callback_address, reachable, subscriptions
 from studio.callbacks.filters import show_filters
+from studio.callbacks.flows import show_reporting
 from studio.callbacks.keys import new_aes_key, new_token
 from studio.callbacks.selftest import Verdict, check
 from studio.callbacks.stream import choose_way, show_stream
@@ -45,6 +46,9 @@ def show_receiving(
     if len(by_name) > 1:
         name = st.selectbox(t("callbacks.connection"), list(by_name), key="callbacks.connection")
     info = by_name[name]
+    if not connector_kinds()[info.kind].has_callback:
+        show_reporting(space, name, mappings, alive)
+        return
     waiting = subscriptions(mappings, name)
     if choose_way(space, info) == "stream":
         show_stream(space, info, waiting, alive)

@@ -25,7 +25,10 @@ __all__ = [
     "read_board",
     "resolve",
     "resolved",
+    "row_name",
+    "row_scope",
     "setting_behind",
+    "setting_named",
     "value_at",
     "with_board",
     "with_case",
@@ -33,6 +36,7 @@ __all__ = [
     "with_form_code",
     "with_param",
     "with_query",
+    "with_setting",
     "with_value",
 ]
 
@@ -42,6 +46,7 @@ Path = tuple[str | int, ...]
 _WHOLE: Final = re.compile(r"^\{\{\s*(?P<inner>.*?)\s*\}\}$", re.DOTALL)
 _SETTING: Final = re.compile(r"^\{\{\s*settings\.(?P<name>[A-Za-z_]\w*)\s*\}\}$")
 _IDENTIFIER: Final = re.compile(r"^[A-Za-z_]\w*$")
+_VARIABLE: Final = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
 _QUERY: Final = re.compile(r"^(?P<role>[A-Za-z_]\w*)\.query$")
 #: Keys under which a step keeps steps of its own.
 _NESTED: Final = ("steps", "then", "else", "default", "try", "catch")
@@ -55,7 +60,7 @@ class MapSite:
     path: Path
     #: The step's id, or an empty text.
     id: str
-    #: Variable that ``from`` names; empty when ``from`` is a longer expression.
+    #: Variable that ``from`` names, or a part of one (``request.body``); empty when ``from`` is a longer expression.
     variable: str
     #: Role of the connection that the form belongs to, or an empty text.
     role: str
@@ -101,7 +106,7 @@ def map_sites(document: Json) -> list[MapSite]:
                         flow=flow,
                         path=path,
                         id=step.get("id", ""),
-                        variable=name if _IDENTIFIER.match(name) else "",
+                        variable=name if _VARIABLE.match(name) else "",
                         role=spec.get("to", {}).get("connection") or "",
                     )
                 )
@@ -110,16 +115,30 @@ def map_sites(document: Json) -> list[MapSite]:
 
 def query_of(document: Json, site: MapSite) -> QuerySite | None:
     """The query behind a ``map`` step: that of the ``each`` around it, or of the variable itself."""
-    name = site.variable
-    for depth in range(len(site.path), 0, -1):
-        step = value_at(document, site.path[:depth])
-        if isinstance(step, dict) and "each" in step and step.get("as", "item") == name:
-            name = _inner(step["each"])
+    name = row_name(document, site)
     for path, step in _walk(document["flows"][site.flow]["steps"], ("flows", site.flow, "steps")):
         call = _QUERY.match(step.get("call", ""))
         if call and step.get("id") == name:
             return QuerySite(path=path, role=call["role"])
     return None
+
+
+def row_name(document: Json, site: MapSite) -> str:
+    """What the rows of a ``map`` step come from: its variable, or what the ``each`` around it goes through."""
+    name = site.variable
+    for depth in range(len(site.path), 0, -1):
+        step = value_at(document, site.path[:depth])
+        if isinstance(step, dict) and "each" in step and step.get("as", "item") == name:
+            name = _inner(step["each"])
+    return name
+
+
+def row_scope(site: MapSite, row: Mapping[str, Any]) -> Json:
+    """The variables that a row is known by: ``request.body`` is one within another."""
+    scope: Any = row
+    for part in reversed(site.variable.split(".")):
+        scope = {part: scope}
+    return dict(scope)
 
 
 def with_query(document: Json, query: QuerySite, changes: Mapping[str, Any]) -> Json:
@@ -153,9 +172,9 @@ def _home(document: Json, path: Sequence[str | int]) -> Path:
             found = value_at(document, home)
         except (KeyError, IndexError, TypeError):
             continue
-        setting = _SETTING.match(found) if isinstance(found, str) else None
+        setting = setting_named(found)
         if setting:
-            home = ("settings", setting["name"])
+            home = ("settings", setting)
     return home
 
 
@@ -169,10 +188,16 @@ def resolved(document: Json, value: Any) -> Any:
     return found if found is value else resolved(document, found) if isinstance(found, (dict, list)) else found
 
 
+def setting_named(value: Any) -> str:
+    """The setting that a text names and nothing besides; else an empty text."""
+    found = _SETTING.match(value) if isinstance(value, str) else None
+    return found["name"] if found else ""
+
+
 def resolve(document: Json, value: Any) -> Any:
     """A parameter that only names a setting, as that setting's value; anything else as it is."""
-    setting = _SETTING.match(value) if isinstance(value, str) else None
-    return document.get("settings", {}).get(setting["name"]) if setting else value
+    setting = setting_named(value)
+    return document.get("settings", {}).get(setting) if setting else value
 
 
 def form_code(document: Json, site: MapSite) -> str:
@@ -183,10 +208,19 @@ def form_code(document: Json, site: MapSite) -> str:
 def with_form_code(document: Json, site: MapSite, code: str) -> Json:
     """Fill another form: changes the setting that holds its code, or the step itself."""
     path = (*site.path, "map", "to")
-    setting = _SETTING.match(str(value_at(document, site.path)["map"].get("to", {}).get("form", "")))
+    setting = setting_named(value_at(document, site.path)["map"].get("to", {}).get("form"))
     if setting:
-        return _json(with_value(document, ("settings", setting["name"]), code))
+        return with_setting(document, setting, code)
     return _json(with_value(document, (*path, "form"), code))
+
+
+def with_setting(document: Json, name: str, value: Any) -> Json:
+    """Change a setting. Where it names a form, the snapshot of the one before goes: its controls are not this one's."""
+    changed = _json(with_value(document, ("settings", name), value))
+    for site in map_sites(changed):
+        if form_code(changed, site) != form_code(document, site):
+            changed = with_controls(changed, site, ())
+    return changed
 
 
 def controls_of(document: Json, site: MapSite) -> tuple[Control, ...]:
@@ -196,9 +230,12 @@ def controls_of(document: Json, site: MapSite) -> tuple[Control, ...]:
 
 
 def with_controls(document: Json, site: MapSite, controls: Sequence[Control]) -> Json:
-    """Keep a new snapshot of the form in the step."""
-    raw = [control.model_dump(mode="json", exclude_defaults=True) for control in controls]
-    return _json(with_value(document, (*site.path, "map", "to", "controls"), raw))
+    """Keep a new snapshot of the form in the step; without controls there is none."""
+    path = (*site.path, "map", "to")
+    to = {name: part for name, part in value_at(document, path).items() if name != "controls"}
+    if controls:
+        to["controls"] = [control.model_dump(mode="json", exclude_defaults=True) for control in controls]
+    return _json(with_value(document, path, to))
 
 
 def read_board(document: Json, site: MapSite) -> Board:
@@ -345,6 +382,6 @@ def _json(document: Any) -> Json:
 
 def with_case(document: Json, site: MapSite, *, name: str, row: Any, form: Mapping[str, Any]) -> Json:
     """Keep a row as a golden case: from now on it must become just this form. A case of the same name is replaced."""
-    case = {"name": name, "flow": site.flow, "input": {site.variable: row}, "expect": {site.id: dict(form)}}
+    case = {"name": name, "flow": site.flow, "input": row_scope(site, row), "expect": {site.id: dict(form)}}
     others = [one for one in document.get("cases", []) if (one["name"], one["flow"]) != (name, site.flow)]
     return {**document, "cases": [*others, case]}

@@ -17,6 +17,8 @@ __all__ = [
     "UNKNOWN_TYPE",
     "Field",
     "Group",
+    "entity_targets",
+    "flat",
     "named_controls",
     "notes",
     "payload",
@@ -116,7 +118,7 @@ def _group_label(entity: str, name: str) -> str:
 
 def _add_samples(entity: str, groups: dict[str, dict[str, Field]], rows: Sequence[Row]) -> None:
     known = any(groups.values())
-    for row in rows:
+    for row in rows if known else map(flat, rows):
         for name, value in row.items():
             if isinstance(value, list):
                 for line in value:
@@ -125,10 +127,20 @@ def _add_samples(entity: str, groups: dict[str, dict[str, Field]], rows: Sequenc
         _add_sample(entity, groups, Place("", ""), row, known)
 
 
+def flat(row: Row, prefix: str = "") -> dict[str, Any]:
+    """A row whose inner objects are paths: ``main.khbm``."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if "." in name:
+            continue
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found
+
+
 def _add_sample(entity: str, groups: dict[str, dict[str, Field]], at: Place, row: Row, known: bool) -> None:
     group = groups.setdefault(at.group, {})
     for name, value in row.items():
-        if isinstance(value, (list, Mapping)) or "." in name:
+        if isinstance(value, (list, Mapping)) or (known and "." in name):
             continue
         old = group.get(name)
         if old is None:
@@ -156,6 +168,28 @@ def target_groups(controls: Sequence[Control], board: Board, *, header_label: st
         group.setdefault(target.name, Field(name=target.name, missing=bool(controls)))
     groups = [Group(name="", label=header_label, fields=tuple(header.values()))]
     return groups + [Group(name=name, label=name, fields=tuple(rows.values())) for name, rows in tables.items()]
+
+
+def entity_targets(entity: str, fields: Iterable[SourceField], board: Board, *, header_label: str) -> list[Group]:
+    """What can be filled of an entity: its header and its detail collections."""
+    groups: dict[str, dict[str, Field]] = {"": {}}
+    for field in fields:
+        place = Place(field.group, field.name)
+        known = find_property(entity, *place)
+        groups.setdefault(field.group, {})[field.name] = Field(
+            name=field.name,
+            label=field.label or (known.names[0] if known else ""),
+            type=field.type,
+            hint=" / ".join(field.members),
+            usual=field.custom or place in board.links or (known is not None and known.rank < _USUAL),
+        )
+    catalogued = any(groups.values())
+    for target in board.links:
+        groups.setdefault(target.group, {}).setdefault(target.name, Field(name=target.name, missing=catalogued))
+    return [
+        Group(name=name, label=_group_label(entity, name) or header_label, fields=tuple(members.values()))
+        for name, members in groups.items()
+    ]
 
 
 def notes(board: Board, describe: Callable[[Link], str]) -> list[dict[str, Any]]:

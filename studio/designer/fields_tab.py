@@ -18,8 +18,9 @@ from runtime.mapping.validation import check_form
 from studio.components.mapper import mount
 from studio.designer import link_panel, links_table, outside, session, suggestions_panel
 from studio.designer.design import Design
-from studio.designer.document import MapSite, value_at
-from studio.designer.fields import Group, notes, payload, source_groups, target_groups, usual_only
+from studio.designer.document import MapSite, row_scope, value_at
+from studio.designer.fields import Group, entity_targets, notes, payload, source_groups, target_groups, usual_only
+from studio.designer.inbound import request_of, sample_rows, target_entity
 from studio.designer.links import Link, Place
 from studio.designer.odata_form import entity_of, params_of, selected_fields
 from studio.designer.statement_groups import gone, statement_groups
@@ -66,9 +67,10 @@ def _board(design: Design, site: MapSite, view: str, everything: bool) -> None:
     _refusals(design)
     if not entity:
         _broken(found)
-    suggestions_panel.show(design, entity, found)
+    if not target_entity(design.document, site):
+        suggestions_panel.show(design, entity, found)
     sources = found if everything else usual_only(found)
-    targets = target_groups(design.controls, design.desk.board, header_label=t("fields.target_header"))
+    targets = _targets(design, site, everything)
     left, right = st.columns([9, 4], gap="medium")
     with left:
         if view == "table":
@@ -174,6 +176,20 @@ def _sources(design: Design) -> tuple[str, list[Group]]:
     return entity, source_groups(entity, fields, design.rows, board, header_label=header)
 
 
+def _targets(design: Design, site: MapSite, everything: bool) -> list[Group]:
+    """The controls of a form, or the fields of an entity."""
+    entity, board = target_entity(design.document, site), design.desk.board
+    if not entity:
+        return target_groups(design.controls, board, header_label=t("fields.target_header"))
+    fields: Sequence[SourceField] = ()
+    try:
+        fields = outside.fields(outside.connection_of(design, site.role), entity)
+    except IntegrationError as error:
+        explain(error)
+    found = entity_targets(entity, fields, board, header_label=t("fields.source_header"))
+    return found if everything else usual_only(found)
+
+
 def _broken(groups: Sequence[Group]) -> None:
     """Links whose source no statement yields any more."""
     lost = [" · ".join(filter(None, place)) for place in gone(groups)]
@@ -186,7 +202,10 @@ def _samples(design: Design) -> None:
 
     When nothing waits to be processed, any rows of the entity serve.
     """
-    if design.rows or design.query is None:
+    if design.query is None:
+        design.rows = sample_rows(design.document, design.site) if design.site is not None else []
+        return
+    if design.rows:
         return
     params = params_of(design)
     tried, query = f"sampled_{design.desk.doc}", jsontext.dumps(params)
@@ -216,7 +235,8 @@ def live_form(design: Design, site: MapSite, row: dict[str, Any]) -> Traced:
     spec = MapSpec.model_validate(value_at(design.document, site.path)["map"])
     timezone = design.document.get("timezone", DEFAULT_TIMEZONE)
     mapper = compile_map(spec, timezone=timezone, where=site.id or site.flow)
-    return mapper.trace({**outside.scope_of(design), site.variable: row})
+    request = {"request": request_of(design.document, site.flow)} if design.query is None else {}
+    return mapper.trace({**outside.scope_of(design), **request, **row_scope(site, row)})
 
 
 def _live(design: Design, site: MapSite) -> None:

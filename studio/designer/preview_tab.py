@@ -19,6 +19,7 @@ from studio.designer.design import Design
 from studio.designer.document import Json, with_case, with_query
 from studio.designer.dynamic import with_designed_connections
 from studio.designer.form_view import form_html, in_form_order
+from studio.designer.inbound import is_called, request_of, sample_of, sample_rows, target_entity
 from studio.designer.messages import say
 from studio.designer.odata_form import params_of
 from studio.designer.statements import way_of
@@ -46,10 +47,13 @@ def show(design: Design) -> None:
     if site is None:
         st.info(t("target.none"))
         return
+    if is_called(design.document, site) and sample_of(design.document, site.flow) is None:
+        st.info(t("preview.no_sample"))
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         limit = st.number_input(t("preview.limit"), 1, 200, 20, key="preview_limit", width=140)
         instead = ""
-        if way_of(params_of(design)) == "odata":
+        if design.query is not None and way_of(params_of(design)) == "odata":
             instead = st.text_input(
                 t("preview.filter"), help=t("preview.filter_help"), key="preview_filter", width=420
             ).strip()
@@ -72,7 +76,10 @@ def _run(design: Design, flow: str, limit: int, instead: str) -> None:
         document = with_query(document, design.query, {"filter": instead})
     mapping = parse_mapping(with_designed_connections(document), design.id)
     with st.spinner(t("preview.running")):
-        result = space.bridge.run(preview(mapping, flow, space.pool, limit=limit, ledger=space.database))
+        request = request_of(design.document, flow)
+        result = space.bridge.run(
+            preview(mapping, flow, space.pool, limit=limit, request=request, ledger=space.database)
+        )
     st.session_state[_SHOWN] = Shown(document=design.document, flow=flow, result=result)
 
 
@@ -99,10 +106,15 @@ def _result(design: Design, shown: Shown) -> None:
     chosen = st.selectbox(
         t("preview.document"),
         range(len(keys)),
-        format_func=lambda at: f"{at + 1} · {keys[at]}{' ⚠' if keys[at] in broken else ''}",
+        format_func=lambda at: f"{at + 1} · {keys[at] or t('preview.whole')}{' ⚠' if keys[at] in broken else ''}",
         key="preview_document",
     )
-    _document(design, result.documents[chosen])
+    with st.container(key=f"preview-of-{chosen}"):
+        _document(design, result.documents[chosen])
+    if result.response is not None:
+        st.markdown(f"**{t('preview.answer')}**")
+        with st.container(key="preview-answer"):
+            st.code(pretty(result.response.body), language="json")
 
 
 def _document(design: Design, document: PreviewDocument) -> None:
@@ -116,7 +128,9 @@ def _document(design: Design, document: PreviewDocument) -> None:
         if not document.sent:
             st.caption(t("preview.nothing_sent"))
     with right:
-        st.markdown(f"**{t('preview.form')}**")
+        site = design.site
+        record = site is not None and target_entity(design.document, site)
+        st.markdown(f"**{t('preview.record' if record else 'preview.form')}**")
         for traced in document.forms.values():
             wrong = [failure.to for failure in traced.failures]
             title = str(design.document.get("title") or design.id)
@@ -126,8 +140,15 @@ def _document(design: Design, document: PreviewDocument) -> None:
         with st.expander(t("preview.provenance", step=name), icon=":material/route:"):
             st.dataframe(pd.DataFrame([_trace_row(field) for field in traced.fields]), hide_index=True)
     with st.expander(t("preview.row"), icon=":material/data_object:"):
-        st.code(pretty(document.row), language="json", height=360)
+        st.code(pretty(_row(design, document)), language="json", height=360)
     _keep_as_case(design, document)
+
+
+def _row(design: Design, document: PreviewDocument) -> Any:
+    """What the document was made of: its row, or the sample of what a caller sends."""
+    if document.row is not None or design.site is None:
+        return document.row
+    return next(iter(sample_rows(design.document, design.site)), None)
 
 
 def _keep_as_case(design: Design, document: PreviewDocument) -> None:
@@ -137,8 +158,9 @@ def _keep_as_case(design: Design, document: PreviewDocument) -> None:
     if site is None or not site.variable or traced is None or traced.failures:
         return
     if st.button(t("preview.keep_case"), help=t("preview.keep_case_help"), icon=":material/verified:", key="keep-case"):
-        name = f"{site.variable} {document.key}"
-        design.replace(with_case(design.document, site, name=name, row=document.row, form=traced.form))
+        name = f"{site.variable} {document.key}".strip()
+        row = _row(design, document)
+        design.replace(with_case(design.document, site, name=name, row=row, form=traced.form))
         session.keep(design)
         st.session_state[_SHOWN] = replace(st.session_state[_SHOWN], document=design.document)
         say([("success", t("preview.kept_case", name=name))])
@@ -154,7 +176,9 @@ def _sent(sent: Sent, number: int) -> None:
             explain(sent.error)
         if sent.request is not None:
             st.text(f"{sent.request.method} {sent.request.url}")
-            st.code(_body(sent.request), language="json", height=300 if sent.request.body else "content")
+            st.code(
+                _body(sent.request), language="json", height=300 if sent.request.body else "content", wrap_lines=True
+            )
 
 
 def _body(request: WireRequest) -> str:
@@ -167,7 +191,8 @@ def _failures(document: PreviewDocument) -> list[tuple[str, str, str]]:
     for failure in document.failures:
         place = " / ".join(filter(None, (failure.table, failure.to)))
         rows.append((place, str(failure.row or ""), failure.zh if chinese else failure.en))
-    if document.error is not None and not document.failures:
+    refused = any(sent.error is not None for sent in document.sent)
+    if document.error is not None and not document.failures and not refused:
         rows.append(("", "", document.error.sentence(language())))
     rows += [
         (f"{sent.connection}.{sent.action}", "", sent.error.sentence(language()))

@@ -14,7 +14,7 @@ from runtime.mapping.templates import SettingDeclaration
 from studio.designer.sql_form import show_problems
 from studio.i18n import language, plain, t
 
-__all__ = ["setting_input", "statement_faults", "value_input"]
+__all__ = ["label_of", "setting_input", "statement_faults", "value_input"]
 
 #: A longer text gets several lines.
 _SHORT: Final = 100
@@ -25,19 +25,31 @@ def setting_input(declaration: SettingDeclaration, value: Any, key: str, dialect
 
     :param dialect: SQL dialect of the connection that a statement is for; empty if it is not known
     """
-    chinese = language() == "zh-CN"
-    label = plain(declaration.label if chinese else declaration.label_en or declaration.label)
+    label = plain(label_of(declaration))
     if declaration.required:
         label += " :red[*]"
+    chinese = language() == "zh-CN"
     note = plain(declaration.help if chinese else declaration.help_en) or None
     if declaration.options:
-        options = list(declaration.options)
-        index = options.index(value) if value in options else None
-        return st.selectbox(label, options, index=index, help=note, placeholder=t("designer.choose"), key=key)
+        words = {option.value: option.label if chinese else option.label_en for option in declaration.options}
+        return st.selectbox(
+            label,
+            list(words),
+            index=list(words).index(value) if value in words else None,
+            format_func=lambda one: words.get(one, one),
+            help=note,
+            placeholder=t("designer.choose"),
+            key=key,
+        )
     typed = value_input(label, value, key, note, kind=declaration.type)
-    show_problems(statement_faults(declaration, typed, dialect), declaration.label if chinese else declaration.label_en)
+    show_problems(statement_faults(declaration, typed, dialect), label_of(declaration))
     # Cleared on purpose: it must not come back as the default.
     return "" if typed is None and declaration.optional else typed
+
+
+def label_of(declaration: SettingDeclaration) -> str:
+    """What people call a setting."""
+    return declaration.label if language() == "zh-CN" else declaration.label_en or declaration.label
 
 
 def statement_faults(declaration: SettingDeclaration, value: Any, dialect: str) -> list[Problem]:

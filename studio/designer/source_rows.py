@@ -16,7 +16,7 @@ from studio.designer.outside import Fetched
 from studio.i18n import plain, t
 from studio.workspace import explain
 
-__all__ = ["forget_rows", "show"]
+__all__ = ["forget_rows", "show", "show_rows"]
 
 _FETCHED: Final = "designer_fetched"
 _LINES: Final = 200
@@ -42,6 +42,11 @@ def show(design: Design, title: Title, *, everything: bool) -> None:
         key = "source.timing_all" if everything else "source.timing"
         st.caption(t(key, count=len(result.rows), seconds=f"{result.seconds:.2f}"))
         _tables(result.rows, title, everything)
+
+
+def show_rows(rows: Sequence[dict[str, Any]]) -> None:
+    """Draw rows that need no fetching, all columns by their own names."""
+    _tables(rows, lambda _group, name: name, everything=True)
 
 
 def forget_rows() -> None:

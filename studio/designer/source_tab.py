@@ -7,10 +7,11 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from studio.designer import odata_form, outside, session, source_rows, sql_form
+from studio.designer import odata_form, outside, sample_form, session, source_rows, sql_form
 from studio.designer.design import Design
 from studio.designer.document import QuerySite, query_of, with_value
 from studio.designer.dynamic import designed_with, is_dynamic
+from studio.designer.inbound import is_called
 from studio.designer.outside import Ways
 from studio.designer.statements import Way, source_of, way_of
 from studio.i18n import plain, t
@@ -21,7 +22,10 @@ __all__ = ["choose_connection", "show"]
 
 def show(design: Design) -> None:
     """Draw the tab."""
-    query = design.query
+    query, site = design.query, design.site
+    if query is None and site is not None and is_called(design.document, site):
+        sample_form.show(design, site)
+        return
     if query is None:
         st.info(t("source.none"))
         return

@@ -10,12 +10,12 @@ import streamlit as st
 from runtime.mapping.problems import Problem
 from runtime.mapping.templates import Template, gallery, instantiate
 from studio.designer import outside, session
-from studio.designer.settings_form import setting_input, statement_faults
+from studio.designer.settings_form import label_of, setting_input, statement_faults
 from studio.i18n import language, plain, t
 from studio.text import kind_title
 from studio.workspace import explained, workspace
 
-__all__ = ["new_mapping", "show"]
+__all__ = ["id_complaint", "new_mapping", "show"]
 
 _ID: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,79}$")
 
@@ -70,13 +70,16 @@ def new_mapping(template: Template) -> None:
         value = setting_input(declaration, declaration.default, f"{key}_{declaration.name}", dialect)
         faults += statement_faults(declaration, value, dialect)
         settings[declaration.name] = value
-    ready = bool(mapping_id) and len(connections) == len(template.connections) and not faults
-    ready = ready and all(settings[item.name] not in (None, "") for item in required)
-    if st.button(t("start.create"), type="primary", icon=":material/add:", disabled=not ready, key=f"{key}_create"):
-        if not _ID.match(mapping_id):
-            st.error(t("start.bad_id"))
-        elif mapping_id in {*workspace().mappings.ids(), *session.drafts().ids()}:
-            st.error(t("start.taken"))
+    missing = [t("start.id")] if not mapping_id else []
+    missing += [role for role in template.connections if role not in connections]
+    missing += [label_of(item) for item in required if settings[item.name] in (None, "")]
+    if st.button(t("start.create"), type="primary", icon=":material/add:", key=f"{key}_create"):
+        if missing:
+            st.error(plain(t("start.missing", names=t("start.and").join(missing))))
+        elif faults:
+            st.error(t("start.faulty"))
+        elif complaint := id_complaint(mapping_id):
+            st.error(complaint)
         else:
             with explained():
                 mapping = instantiate(
@@ -89,6 +92,14 @@ def new_mapping(template: Template) -> None:
                 )
                 session.start(mapping)
                 st.switch_page("views/designer.py")
+
+
+def id_complaint(mapping_id: str) -> str:
+    """Why a new mapping cannot have this id; empty when it can."""
+    if not _ID.match(mapping_id):
+        return t("start.bad_id")
+    taken = {*workspace().mappings.ids(), *session.drafts().ids()}
+    return t("start.taken") if mapping_id in taken else ""
 
 
 def _connections(template: Template, key: str) -> dict[str, str]:

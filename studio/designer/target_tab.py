@@ -1,4 +1,4 @@
-"""Target: the real form, fetched from the approval system, and the snapshot that the mapping keeps of it."""
+"""Target: the real form and the snapshot that the mapping keeps of it, or the entity whose records are made."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from runtime.connectors.sql.connector import SqlConnector
 from runtime.connectors.weaver.connector import WeaverConnector
 from runtime.connectors.weaver.field_list import read_field_list
 from runtime.mapping.forms import Control, Form
-from studio.designer import outside, session
+from studio.designer import odata_form, outside, session
 from studio.designer.design import Design
-from studio.designer.document import form_code
+from studio.designer.document import MapSite, form_code
+from studio.designer.inbound import target_entity, with_target_entity
 from studio.designer.messages import say
 from studio.designer.source_tab import choose_connection
 from studio.i18n import t
@@ -29,6 +31,9 @@ def show(design: Design) -> None:
         st.info(t("target.none"))
         return
     left, right = st.columns([2, 3], gap="large")
+    if target_entity(design.document, site):
+        _entity(design, site, left, right)
+        return
     with left:
         connection = choose_connection(design, site.role, "forms")
         if connection is None:
@@ -39,20 +44,48 @@ def show(design: Design) -> None:
             help=t("target.code_help"),
             key=f"form_{design.desk.doc}",
         ).strip()
-        if code and code != form_code(design.document, site):
-            design.set_form(code, design.controls)
-            session.keep(design)
-            st.rerun()
-        if st.button(
+        is_weaver = outside.kind_of(connection) == WeaverConnector.kind
+        # What a workflow is called is a number; a mode interface has a name, and nothing tells its columns.
+        defined = not (is_weaver and code and not code.isdecimal())
+        if not defined:
+            st.info(t("target.interface"))
+        elif st.button(
             t("target.fetch"), type="primary", icon=":material/download:", disabled=not code, key="fetch-form"
         ):
             with explained():
                 _take(design, code, outside.fetch_form(connection, code))
-        if code and outside.kind_of(connection) == WeaverConnector.kind:
-            _from_database(design, code)
-            _field_list(design, code)
+        if code and is_weaver:
+            if defined:
+                _from_database(design, code)
+            _field_list(design, code, opened=not defined)
+        # Last, for it draws the page anew: who has typed the code may press a button right away.
+        if code and code != form_code(design.document, site):
+            design.set_form(code, ())
+            session.keep(design)
+            st.rerun()
     with right:
         _controls(design)
+
+
+def _entity(design: Design, site: MapSite, left: DeltaGenerator, right: DeltaGenerator) -> None:
+    """The record that is made: which entity it is, and what it has."""
+    now = target_entity(design.document, site)
+    with left:
+        connection = choose_connection(design, site.role, "catalog")
+        if connection is None:
+            return
+        with explained():
+            names = [item.name for item in outside.entities(connection)]
+            names = names if now in names else [now, *names]
+            chosen = st.selectbox(
+                t("target.entity"), names, index=names.index(now), key=f"target-entity_{design.desk.doc}"
+            )
+            if chosen != now:
+                design.replace(with_target_entity(design.document, site, chosen))
+                session.keep(design)
+                st.rerun()
+    with right, explained():
+        odata_form.browser(connection, now)
 
 
 def _from_database(design: Design, code: str) -> None:
@@ -69,17 +102,21 @@ def _from_database(design: Design, code: str) -> None:
                 _take(design, code, outside.form_from_database(name, code))
 
 
-def _field_list(design: Design, code: str) -> None:
+def _field_list(design: Design, code: str, *, opened: bool) -> None:
     """Where the OA does not offer its definition: the form from a list of its fields."""
-    with st.expander(t("target.list"), icon=":material/upload_file:"):
+    with st.expander(t("target.list"), expanded=opened, icon=":material/upload_file:"):
         st.caption(t("target.list_help"))
         uploaded = st.file_uploader(t("target.list_file"), ["xlsx", "csv", "json"], key=f"list-file_{design.desk.doc}")
         pasted = st.text_area(t("target.list_text"), key=f"list-text_{design.desk.doc}")
-        given = uploaded is not None or bool(pasted.strip())
-        if st.button(t("target.list_take"), disabled=not given, key="take-list"):
-            content, name = (uploaded.getvalue(), uploaded.name) if uploaded is not None else (pasted.encode(), "")
-            with explained():
-                _take(design, code, read_field_list(content, name, code=code))
+        # Never disabled: it would not take the click that ends the pasting.
+        if not st.button(t("target.list_take"), key="take-list"):
+            return
+        if uploaded is None and not pasted.strip():
+            st.error(t("target.list_missing"))
+            return
+        content, name = (uploaded.getvalue(), uploaded.name) if uploaded is not None else (pasted.encode(), "")
+        with explained():
+            _take(design, code, read_field_list(content, name, code=code))
 
 
 def _take(design: Design, code: str, form: Form) -> None:

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from runtime.sandbox.demo import WEAVER_CONNECTION, connections
+from runtime.sandbox.demo import WEAVER_CONNECTION, WECOM_CONNECTION, connections
 from tests.browser.designing import BIN, Desk
 from tests.browser.support import Start, StartApp, answers, wait_until
 
@@ -139,3 +140,11 @@ def desk(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     desk = Desk(studio=studio, sandbox=sandbox, folder=folder, environment=environment)
     desk.run("connections", "import", str(folder / "connections.json"))
     return desk
+
+
+@pytest.fixture(scope="module")
+def office(desk: Desk, start: Start) -> Desk:
+    """The desk and a runtime beside it, which WeCom tells of verdicts; it runs before there is any mapping."""
+    runtime = start([str(BIN / "b1-runtime"), "serve", "--port", "{port}"], "/readyz", **desk.environment)
+    desk.control("PUT", "/wecom/callback", {"url": f"{runtime}/callbacks/{WECOM_CONNECTION}"})
+    return replace(desk, runtime=runtime)

@@ -13,10 +13,9 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from runtime.sandbox.demo import (
-    PROCESS_CODE,
-)
+from runtime.sandbox.demo import PROCESS_CODE
 from tests.browser.support import idle, source
+from tests.service_layer import service_layer
 
 BIN = Path(sys.executable).parent
 LINES = "DocumentLines"
@@ -31,6 +30,8 @@ class Desk:
     sandbox: str
     folder: Path
     environment: dict[str, str]
+    #: Address of the runtime beside it; empty where none runs.
+    runtime: str = ""
 
     def mapping(self, name: str) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads((self.folder / "mappings" / f"{name}.json").read_text("utf-8"))
@@ -44,6 +45,10 @@ class Desk:
     def control(self, method: str, path: str, body: dict[str, Any]) -> None:
         address = f"{self.sandbox}/control{path}"
         urllib.request.urlopen(urllib.request.Request(address, json.dumps(body).encode(), method=method)).close()
+
+    def b1(self, path: str) -> Any:
+        """What B1 has there."""
+        return service_layer(self.sandbox, path)
 
     def run(self, *arguments: str) -> str:
         command = [str(BIN / "b1-runtime"), *arguments]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 Start = Callable[..., str]
 StartApp = Callable[..., str]
@@ -39,6 +40,29 @@ def drag(page: Page, start: Locator, end: Locator, *, settle: bool = True) -> No
     page.mouse.up()
     if settle:
         idle(page)
+
+
+def choose(page: Page, label: str | re.Pattern[str], option: str) -> None:
+    """Open the list and take an option; a page that is being drawn anew may close the list under our hands."""
+    wanted = page.get_by_role("option", name=option, exact=True)
+    for _ in range(5):
+        idle(page)
+        page.get_by_role("combobox", name=label).click()
+        try:
+            wanted.click(timeout=3000)
+        except TimeoutError:
+            continue
+        break
+    expect(wanted).to_be_hidden()
+    idle(page)
+
+
+def choose_row(page: Page, row: int) -> None:
+    """The table is drawn on a canvas: its first column holds the boxes that choose a row."""
+    table = page.get_by_test_id("stDataFrame").first
+    expect(table).to_be_visible()
+    table.click(position={"x": 16, "y": 35 * (row + 1) + 17})
+    idle(page)
 
 
 def idle(page: Page) -> None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, TimeoutError, expect
+from playwright.sync_api import Page, expect
 
 from runtime.config import Settings
 from runtime.sandbox.demo import B1_CONNECTION, DINGTALK_CONNECTION, connections
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
 from runtime.store.vault import Vault
-from tests.browser.support import Start, idle
+from tests.browser.support import Start, choose
 
 BIN = Path(sys.executable).parent
 
@@ -44,21 +44,6 @@ def desk(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     )
     studio = start([str(BIN / "b1-studio"), "--port", "{port}"], "/_stcore/health", **environment)
     return Desk(studio, sandbox, folder / "var")
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    """Open the list and take an option; a page that is being drawn anew may close the list under our hands."""
-    wanted = page.get_by_role("option", name=option, exact=True)
-    for _ in range(5):
-        idle(page)
-        page.get_by_role("combobox", name=label).click()
-        try:
-            wanted.click(timeout=3000)
-        except TimeoutError:
-            continue
-        break
-    expect(wanted).to_be_hidden()
-    idle(page)
 
 
 def fill(page: Page, label: str, text: object) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from runtime.config import Settings
 from runtime.store.database import Database
 from runtime.store.ledger import Delivery, DeliveryState, get_delivery
-from tests.browser.support import Start, idle
+from tests.browser.support import Start, choose_row, idle
 from tests.studio.seeds import seed
 
 BIN = Path(sys.executable).parent
@@ -39,14 +39,6 @@ def desk(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     environment = {"B1_VAR": str(folder / "var"), "B1_MAPPINGS": str(folder / "mappings")}
     studio = start([str(BIN / "b1-studio"), "--port", "{port}"], "/_stcore/health", **environment)
     return Desk(studio, database)
-
-
-def choose_row(page: Page, row: int) -> None:
-    """The table is drawn on a canvas: its first column holds the boxes that choose a row."""
-    table = page.get_by_test_id("stDataFrame").first
-    expect(table).to_be_visible()
-    table.click(position={"x": 16, "y": 35 * (row + 1) + 17})
-    idle(page)
 
 
 def test_an_unknown_outcome_is_found_confirmed_and_sent_again(page: Page, desk: Desk) -> None:

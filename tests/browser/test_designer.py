@@ -6,9 +6,7 @@ import json
 
 from playwright.sync_api import Page, expect
 
-from runtime.sandbox.demo import (
-    PROCESS_CODE,
-)
+from runtime.sandbox.demo import PRICE_PROCESS_CODE, PROCESS_CODE
 from tests.browser.designing import (
     LINES,
     TABLE,
@@ -72,6 +70,8 @@ def test_from_template_to_a_mapping_that_the_runtime_carries_out(page: Page, des
 
     page.get_by_role("button", name="保存").click()
     expect(page.get_by_text("已保存 drawn-by-hand.json")).to_be_visible()
+    expect(page.get_by_text("尚未启用")).to_be_visible()
+    assert desk.mapping("drawn-by-hand")["enabled"] is False
     spec = step_of(desk.mapping("drawn-by-hand"))
     assert {field["to"]: field.get("from") or field.get("value") for field in spec["fields"]} == {
         "单据日期": "DocDate",
@@ -129,16 +129,40 @@ def test_pages_tabs_and_reloads_lose_nothing(page: Page, desk: Desk) -> None:
     tab(page, "⑤ 流程")
     open_fields(page)
     page.get_by_role("button", name="保存").click()
-    idle(page)
-    draft = desk.folder / "var" / "studio" / "drafts" / "kept-through-everything.json"
-    fields = step_of(json.loads(draft.read_text("utf-8"))["document"])["fields"]
+    expect(page.get_by_text("已保存 kept-through-everything.json")).to_be_visible()
+    fields = step_of(desk.mapping("kept-through-everything"))["fields"]
     assert {field["to"]: field["from"] for field in fields} == expected
+
+
+def test_what_is_typed_last_counts_whatever_is_clicked_next(page: Page, desk: Desk) -> None:
+    """The text and the click that leaves it may reach the server together."""
+    new_mapping(page, desk, "typed-last")
+    tab(page, "⑤ 流程")
+    condition = page.get_by_role("textbox", name="附加过滤条件")
+    condition.fill("DocEntry eq 1")
+    page.get_by_role("button", name="保存").click()
+    expect(page.get_by_text("已保存 typed-last.json")).to_be_visible()
+    assert desk.mapping("typed-last")["settings"]["filter"] == "DocEntry eq 1"
+    idle(page)
+    condition.fill("DocEntry eq 2")
+    tab(page, "② 目标")
+    page.get_by_role("textbox", name="表单编号").fill(PRICE_PROCESS_CODE)
+    page.get_by_role("button", name="读取表单").click()
+    expect(page.get_by_text("已读取“")).to_be_visible()
+    page.get_by_role("button", name="保存").click()
+    expect(page.get_by_text("已保存 typed-last.json")).to_be_visible()
+    settings = desk.mapping("typed-last")["settings"]
+    assert (settings["filter"], settings["process_code"]) == ("DocEntry eq 2", PRICE_PROCESS_CODE)
+    idle(page)
+    tab(page, "⑤ 流程")
+    page.get_by_role("textbox", name="钉钉审批模板").fill(PROCESS_CODE)
+    tab(page, "② 目标")
+    # of another form nothing is shown before it was read
+    expect(page.get_by_text("还没有表单，请点“读取表单”")).to_be_visible()
 
 
 def test_a_file_changed_by_somebody_else_is_not_overwritten(page: Page, desk: Desk) -> None:
     new_mapping(page, desk, "changed-elsewhere")
-    page.locator(".st-key-designer-head").get_by_text("启用").click()
-    idle(page)
     page.get_by_role("button", name="保存").click()
     expect(page.get_by_text("已保存 changed-elsewhere.json")).to_be_visible()
     path = desk.folder / "mappings" / "changed-elsewhere.json"
@@ -179,8 +203,7 @@ def test_auto_map_draws_only_what_is_accepted_and_undo_takes_it_back(page: Page,
     expect(line(page, "单据日期")).to_have_count(1)
     expect(row).to_be_visible()
     page.get_by_role("button", name="保存").click()
-    idle(page)
-    draft = desk.folder / "var" / "studio" / "drafts" / "mapped-by-proposal.json"
-    spec = step_of(json.loads(draft.read_text("utf-8"))["document"])
+    expect(page.get_by_text("已保存 mapped-by-proposal.json")).to_be_visible()
+    spec = step_of(desk.mapping("mapped-by-proposal"))
     assert [(field["to"], field["from"]) for field in spec["fields"]] == [("单据日期", "TaxDate")]
     assert not spec.get("tables")

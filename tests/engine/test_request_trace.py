@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Finding
+from runtime.connectors.actions import Finding
 from runtime.engine.engine import RunRequest
 from runtime.errors import OutcomeUnknown, RemoteRefused, TimedOut
 from runtime.store.ledger import Trace, request_trace

@@ -21,6 +21,7 @@ from runtime.sandbox import demo
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
 from runtime.store.vault import Vault
+from tests.service_layer import service_layer
 
 T = TypeVar("T")
 
@@ -107,12 +108,7 @@ class Sandbox:
 
     def b1(self, path: str, *, method: str = "GET", body: Any = None, company: str = demo.B1_COMPANY) -> Any:
         """One call to the Service Layer itself; without ``method`` a read."""
-        with httpx.Client(base_url=f"{self.url}/b1/b1s/v1", trust_env=False, timeout=20) as client:
-            login = {"CompanyDB": company, "UserName": demo.B1_USER, "Password": demo.B1_PASSWORD}
-            assert client.post("/Login", json=login).is_success
-            answer = client.request(method, path, json=body, headers={"Prefer": "odata.maxpagesize=0"})
-            assert answer.is_success, answer.text
-            return answer.json() if answer.content else None
+        return service_layer(self.url, path, method=method, body=body, company=company)
 
     def unsynced(self) -> list[dict[str, Any]]:
         """Purchase-request drafts that still wait to be sent."""

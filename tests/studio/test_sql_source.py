@@ -16,6 +16,7 @@ from runtime.mapping.templates import Template
 from runtime.sandbox import demo
 from studio.designer import start
 from studio.designer.links import Place
+from studio.i18n import catalogue
 from tests.studio.pages import VIEW, click, opened, said
 
 HEADER = """SELECT T0."DocEntry", T0."ReqName", T0."DocDate", T0."U_UserID", T0."U_BMID" FROM ODRF T0
@@ -205,10 +206,13 @@ def test_a_template_asks_for_its_statements_and_the_guard_judges_them(
     choice.set_value(demo.B1_DI_CONNECTION).run()
     page.text_area(key="new_by-sql_header_sql").set_value("DROP TABLE ODRF").run()
     assert "删除对象" in said(page)
-    assert page.button(key="new_by-sql_create").disabled
+    page.button(key="new_by-sql_create").click().run()
+    assert page.error[-1].value == catalogue("zh-CN")["start.faulty"]
+    page.text_area(key="new_by-sql_header_sql").set_value("").run()
+    page.button(key="new_by-sql_create").click().run()
+    assert page.error[-1].value == "请先填写：表头语句"
     page.text_area(key="new_by-sql_header_sql").set_value(HEADER).run()
     assert not page.error
-    assert not page.button(key="new_by-sql_create").disabled
     page.button(key="new_by-sql_create").click().run()
     document = page.session_state["design"].document
     assert document["connections"]["db"] == demo.B1_DI_CONNECTION

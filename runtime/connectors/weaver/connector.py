@@ -73,7 +73,7 @@ class WeaverConnector(Connector[WeaverSettings]):
                 en="Save mode data",
                 run=self._mode.save,
                 prepare=self._mode.prepare_save,
-                promise=self._mode.promise_save,
+                promise=self._mode.promise,
             ),
             Action(
                 name="list_mode_data",

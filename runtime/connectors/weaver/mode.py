@@ -60,7 +60,7 @@ class ModeData:
             method="POST", url=self._client.url(f"{_PATH}saveOrUpdateModeData/{params.interface}"), body=body
         )
 
-    def promise_save(self, params: SaveModeData, placeholder: str) -> dict[str, Any]:
+    def promise(self, params: SaveModeData, placeholder: str) -> dict[str, Any]:
         """What :meth:`save` yields if the OA accepts everything that is sent."""
         entries = self._entries(params, self._now())
         good = {"accepted": True, "id": placeholder, "message": ""}
