@@ -9,6 +9,7 @@ from studio.callbacks.addresses import http_flows
 from studio.callbacks.events import show_events
 from studio.callbacks.flows import show_flows
 from studio.callbacks.receiving import show_receiving
+from studio.callbacks.reporting import reports_to_us
 from studio.callbacks.stream import way_of
 from studio.i18n import plain, t
 from studio.workspace import Workspace, explained, workspace
@@ -25,6 +26,7 @@ def show() -> None:
         mappings = [stored.mapping for stored in space.mappings.load_all()[0]]
         kinds = connector_kinds()
         sending = [info for info in space.connections.list() if info.kind in kinds and kinds[info.kind].has_callback]
+        approving = [info for info in space.connections.list() if info in sending or reports_to_us(info)]
         streaming = bool(sending) and all(way_of(info) == "stream" for info in sending)
         if not streaming or http_flows(mappings):
             _address_hint(space)
@@ -32,7 +34,7 @@ def show() -> None:
             [t("callbacks.tab.receiving"), t("callbacks.tab.events"), t("callbacks.tab.flows")]
         )
         with receiving, explained():
-            show_receiving(space, sending, mappings, alive)
+            show_receiving(space, approving, mappings, alive)
         with arrived, explained():
             show_events(space)
         with calls, explained():
