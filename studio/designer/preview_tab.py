@@ -14,7 +14,7 @@ from runtime.connectors.base import WireRequest
 from runtime.engine.preview import Preview, PreviewDocument, Sent, preview
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.mapper import FieldTrace
-from studio.designer import session
+from studio.designer import send_one, session
 from studio.designer.design import Design
 from studio.designer.document import Json, with_case, with_query
 from studio.designer.dynamic import with_designed_connections
@@ -38,6 +38,8 @@ class Shown:
     document: Json
     flow: str
     result: Preview
+    #: Read by another filter than the mapping's own: a run would not find these rows.
+    elsewhere: bool = False
 
 
 def show(design: Design) -> None:
@@ -73,7 +75,7 @@ def _run(design: Design, flow: str, limit: int, instead: str) -> None:
     mapping = parse_mapping(with_designed_connections(document), design.id)
     with st.spinner(t("preview.running")):
         result = space.bridge.run(preview(mapping, flow, space.pool, limit=limit, ledger=space.database))
-    st.session_state[_SHOWN] = Shown(document=design.document, flow=flow, result=result)
+    st.session_state[_SHOWN] = Shown(document=design.document, flow=flow, result=result, elsewhere=bool(instead))
 
 
 def _result(design: Design, shown: Shown) -> None:
@@ -103,6 +105,8 @@ def _result(design: Design, shown: Shown) -> None:
         key="preview_document",
     )
     _document(design, result.documents[chosen])
+    if not shown.elsewhere:
+        send_one.show(design, shown.flow, result.documents[chosen])
 
 
 def _document(design: Design, document: PreviewDocument) -> None:

@@ -52,29 +52,6 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databa
 
 
 @pytest.fixture
-def serve(database: Database) -> Iterator[Callable[..., None]]:
-    """Start the real runtime on the same state."""
-    running: list[subprocess.Popen[bytes]] = []
-
-    def begin(**environment: str) -> None:
-        command = [sys.executable, "-m", "runtime.cli", "serve", "--port", "0"]
-        running.append(
-            subprocess.Popen(
-                command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-        )
-        end = time.monotonic() + 60
-        while (alive := database.runtime_alive()) is None or not alive.url:
-            assert time.monotonic() < end, "the runtime did not start"
-            time.sleep(0.05)
-
-    yield begin
-    for process in running:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-@pytest.fixture
 def sandbox(tmp_path: Path, database: Database) -> Iterator[None]:
     """A DingTalk that the connection leads to."""
     log = tmp_path / "sandbox.log"
