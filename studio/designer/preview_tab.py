@@ -14,7 +14,7 @@ from runtime.connectors.actions import WireRequest
 from runtime.engine.preview import Preview, PreviewDocument, Sent, preview
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.mapper import FieldTrace
-from studio.designer import session
+from studio.designer import send_one, session
 from studio.designer.design import Design
 from studio.designer.document import Json, with_case, with_query
 from studio.designer.dynamic import with_designed_connections
@@ -39,6 +39,8 @@ class Shown:
     document: Json
     flow: str
     result: Preview
+    #: Read by another filter than the mapping's own: a run would not find these rows.
+    elsewhere: bool = False
 
 
 def show(design: Design) -> None:
@@ -80,7 +82,7 @@ def _run(design: Design, flow: str, limit: int, instead: str) -> None:
         result = space.bridge.run(
             preview(mapping, flow, space.pool, limit=limit, request=request, ledger=space.database)
         )
-    st.session_state[_SHOWN] = Shown(document=design.document, flow=flow, result=result)
+    st.session_state[_SHOWN] = Shown(document=design.document, flow=flow, result=result, elsewhere=bool(instead))
 
 
 def _result(design: Design, shown: Shown) -> None:
@@ -115,6 +117,8 @@ def _result(design: Design, shown: Shown) -> None:
         st.markdown(f"**{t('preview.answer')}**")
         with st.container(key="preview-answer"):
             st.code(pretty(result.response.body), language="json")
+    if not shown.elsewhere:
+        send_one.show(design, shown.flow, result.documents[chosen])
 
 
 def _document(design: Design, document: PreviewDocument) -> None:
