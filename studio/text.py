@@ -1,4 +1,4 @@
-"""Text for people: JSON indented, with every number exactly as it is sent, and the names of systems."""
+"""Text for people: JSON indented, with every number exactly as it is sent; the names of systems and of events."""
 
 from __future__ import annotations
 
@@ -7,14 +7,24 @@ from typing import Any
 import msgspec
 
 from runtime import jsontext
+from runtime.connectors.base import Event
 from runtime.connectors.registry import connector_kinds
+from runtime.store.inbox import REPORTED
+from studio.i18n import t
 
-__all__ = ["kind_title", "pretty"]
+__all__ = ["event_title", "kind_title", "pretty"]
 
 
 def pretty(value: Any) -> str:
     """Indented JSON of a value."""
     return msgspec.json.format(jsontext.dumps(value), indent=2).decode()
+
+
+def event_title(event: Event) -> str:
+    """The type of an event; for what was reported over HTTP the flow that it was sent to."""
+    if event.type.startswith(REPORTED):
+        return t("callbacks.reported", flow=event.type.removeprefix(REPORTED))
+    return event.type
 
 
 def kind_title(kind: str, language: str) -> str:

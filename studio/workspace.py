@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,8 @@ from pathlib import Path
 import streamlit as st
 
 from runtime.config import Settings
-from runtime.engine.check import check_with_connections
+from runtime.engine.check import check_together, check_with_connections
+from runtime.engine.overlaps import Overlap, check_overlaps
 from runtime.engine.pool import ConnectorPool
 from runtime.errors import IntegrationError
 from runtime.mapping.folder import MappingFolder
@@ -43,8 +44,17 @@ class Workspace:
         return self.settings.var / "studio"
 
     def problems(self, mapping: Mapping) -> list[Problem]:
-        """What is wrong with a mapping, and what may be, judged with this workspace's connections."""
-        return self.bridge.run(check_with_connections(mapping, self.pool))
+        """What is wrong with a mapping, and what may be, judged with this workspace's connections and beside its other
+        mappings.
+        """
+        own = self.bridge.run(check_with_connections(mapping, self.pool))
+        others = [stored.mapping for stored in self.mappings.load_all()[0] if stored.mapping.id != mapping.id]
+        together = self.bridge.run(check_together([*others, mapping], self.pool))
+        return [*own, *(problem for name, problem in together if name == mapping.id)]
+
+    def overlaps(self, mappings: Sequence[Mapping]) -> list[Overlap]:
+        """Mappings that would send the same documents."""
+        return self.bridge.run(check_overlaps(mappings, self.pool))
 
     def close(self) -> None:
         """Close connections, loop and database."""

@@ -67,18 +67,21 @@ def _load(workspace: Workspace, names: list[str]) -> tuple[list[StoredMapping], 
 
 async def _examine(workspace: Workspace, stored: list[StoredMapping]) -> list[tuple[str, Problem]]:
     """Check each mapping against what its connections can do; without a state database only by itself."""
-    from runtime.engine.check import check_with_connections
+    from runtime.engine.check import check_together, check_with_connections
     from runtime.engine.pool import ConnectorPool
-    from runtime.mapping.check import check_mapping
 
-    if not workspace.has_state:
+    asked = {item.mapping.id: item.mapping for item in stored}
+    # One that is checked by itself is seen together with those that are in the folder beside it.
+    together = {item.mapping.id: item.mapping for item in workspace.folder.load_all()[0]} | asked
+    pool = ConnectorPool(workspace.connections) if workspace.has_state else None
+    if pool is None:
         say("还没有状态数据库，不检查连接 · There is no state database yet: connections are not checked")
-        return [(item.mapping.id, problem) for item in stored for problem in check_mapping(item.mapping, None)]
     found: list[tuple[str, Problem]] = []
-    pool = ConnectorPool(workspace.connections)
     try:
-        for item in stored:
-            found += [(item.mapping.id, problem) for problem in await check_with_connections(item.mapping, pool)]
+        for name, mapping in asked.items():
+            found += [(name, problem) for problem in await check_with_connections(mapping, pool)]
+        found += [one for one in await check_together(together.values(), pool) if one[0] in asked]
     finally:
-        await pool.aclose()
+        if pool is not None:
+            await pool.aclose()
     return found

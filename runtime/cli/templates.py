@@ -78,10 +78,18 @@ def new(
         missing = sorted({name for role in mapping.connections for name in names_of(mapping, role)} - {*known})
         for name in missing:
             say(f"  还没有连接 {name}，请先建立 · There is no connection {name} yet: make it first")
-    say(
-        f"  映射已启用，运行时会自动采用；请随即检查：b1-runtime check {mapping_id}\n"
-        f"  It is enabled and a live runtime takes it up: check it now, b1-runtime check {mapping_id}"
-    )
+    if mapping.enabled:
+        say(
+            f"  映射已启用，运行时会自动采用；请随即检查：b1-runtime check {mapping_id}\n"
+            f"  It is enabled and a live runtime takes it up: check it now, b1-runtime check {mapping_id}"
+        )
+    else:
+        say(
+            "  映射还没有字段，因此未启用：请在设计器中映射字段、启用并保存；"
+            f"或在文件中填写 map 的 fields、把 enabled 改为 true，再检查：b1-runtime check {mapping_id}\n"
+            "  It has no fields yet, so it is switched off: map them in the Designer, switch it on there and save; "
+            f"or fill in the fields of map in the file, set enabled to true, check it: b1-runtime check {mapping_id}"
+        )
 
 
 def _find(template_id: str) -> Template:

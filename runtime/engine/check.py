@@ -1,25 +1,33 @@
-"""The static check of a mapping together with what its connections can do."""
+"""The static check of a mapping together with what its connections can do, and beside other mappings."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from runtime.connectors.base import Action, Connector
+from runtime.engine.overlaps import check_overlaps
 from runtime.engine.pool import Lease
+from runtime.engine.releasing import check_releasing
 from runtime.errors import BadMapping, IntegrationError
 from runtime.mapping.check import ActionShape, check_mapping
 from runtime.mapping.choosing import names_of
 from runtime.mapping.models import Mapping
 from runtime.mapping.problems import Problem
+from runtime.mapping.shared_verdicts import shared_verdicts
 
-__all__ = ["check_with_connections", "require_fit"]
+__all__ = ["check_together", "check_with_connections", "require_fit"]
 
 
-async def check_with_connections(mapping: Mapping, pool: Lease) -> list[Problem]:
+async def check_with_connections(mapping: Mapping, pool: Lease | None) -> list[Problem]:
     """What is wrong with a mapping, and what may be.
 
     A connection that cannot be opened is one of the errors; what the mapping calls is not judged then. Nothing is sent.
+
+    :param pool: None = nothing is known about the connections, and what is called is not judged
     """
+    if pool is None:
+        return [*check_mapping(mapping, None), *check_releasing(mapping)]
     shapes: dict[str, dict[str, ActionShape]] = {}
     problems: list[Problem] = []
     for role in mapping.connections:
@@ -43,7 +51,17 @@ async def check_with_connections(mapping: Mapping, pool: Lease) -> list[Problem]
                     f"The connections to choose from must be of one kind ({told})",
                 )
             )
-    return [*problems, *check_mapping(mapping, None if problems else shapes)]
+    return [*problems, *check_mapping(mapping, None if problems else shapes), *check_releasing(mapping)]
+
+
+async def check_together(mappings: Iterable[Mapping], pool: Lease | None) -> list[tuple[str, Problem]]:
+    """What mappings may do to each other: the id of one, and a warning that names the others.
+
+    :param pool: tells which connections lead to the same documents; without it each has its own
+    """
+    known = list(mappings)
+    overlaps = await check_overlaps(known, pool)
+    return [*((one.mapping, one.problem) for one in overlaps), *shared_verdicts(known)]
 
 
 async def require_fit(mapping: Mapping, pool: Lease) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from runtime.errors import IntegrationError
 from runtime.mapping.mapper import compile_map
-from runtime.mapping.models import Case, Mapping, MapStep, Step
+from runtime.mapping.models import Case, Mapping, MapStep
+from runtime.mapping.parts import parts
 from runtime.mapping.problems import Problem
 from runtime.mapping.values import open_zone, shown
 
@@ -26,7 +27,7 @@ def _check(mapping: Mapping, case: Case, where: str) -> Iterator[Problem]:
     if flow is None:
         yield Problem("error", f"{where}.flow", f"没有名为“{case.flow}”的流程", f"There is no flow {case.flow!r}")
         return
-    steps = {step.id: step for step in _map_steps(flow.steps) if step.id is not None}
+    steps = {part.id: part for part in parts(flow.steps) if isinstance(part, MapStep) and part.id is not None}
     moment = datetime(2026, 1, 1, tzinfo=UTC).astimezone(open_zone(mapping.timezone))
     scope: dict[str, Any] = {"settings": mapping.settings, "now": moment, "run_id": "case", **case.input}
     if not any(case.expect.values()):
@@ -80,13 +81,3 @@ def _differences(expected: Any, found: Any, path: str) -> Iterator[tuple[str, st
             yield from _differences(one, two, f"{path}[{index}]")
     elif expected != found or isinstance(expected, bool) != isinstance(found, bool):
         yield path, shown(expected), shown(found)
-
-
-def _map_steps(steps: Sequence[Step]) -> Iterator[MapStep]:
-    for step in steps:
-        if isinstance(step, MapStep):
-            yield step
-        for _, value in step:
-            inner = value if isinstance(value, tuple) else ()
-            for part in inner:
-                yield from _map_steps((part,) if hasattr(part, "id") else getattr(part, "steps", ()))

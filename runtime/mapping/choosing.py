@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
-
-from pydantic import BaseModel
-
 from runtime.errors import BadMapping, MappingFailed
 from runtime.mapping.expressions import Scope, compile_value
 from runtime.mapping.models import CallStep, DynamicConnection, Mapping, MapTarget, RunStep
+from runtime.mapping.parts import parts
 from runtime.mapping.values import is_blank, shown, to_text
 
 __all__ = ["choices", "choose_connections", "chosen_here", "fixed_connection", "names_of", "roles_used"]
@@ -112,7 +108,7 @@ def roles_used(mapping: Mapping, flow: str) -> frozenset[str]:
         seen.add(name)
         if name not in mapping.flows:
             raise BadMapping(f"没有名为 {name} 的流程", f"There is no flow {name}", where=mapping.id)
-        for part in _parts(mapping.flows[name].steps):
+        for part in parts(mapping.flows[name].steps):
             if isinstance(part, CallStep):
                 used.add(part.call.partition(".")[0])
             elif isinstance(part, RunStep):
@@ -120,14 +116,3 @@ def roles_used(mapping: Mapping, flow: str) -> frozenset[str]:
             elif isinstance(part, MapTarget) and part.connection:
                 used.add(part.connection)
     return frozenset(used)
-
-
-def _parts(value: Any) -> Iterator[BaseModel]:
-    """All steps, and what they are made of."""
-    if isinstance(value, BaseModel):
-        yield value
-        for name in type(value).model_fields:
-            yield from _parts(getattr(value, name))
-    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        for item in value:
-            yield from _parts(item)

@@ -23,6 +23,7 @@ from runtime.errors import BadMapping, IntegrationError
 from runtime.mapping import models
 from runtime.mapping.document import parse_json, parse_mapping
 from runtime.mapping.expressions import compile_value
+from runtime.mapping.parts import parts
 from runtime.mapping.transforms.common import truth
 from runtime.mapping.values import is_blank, shown, to_number, to_text
 
@@ -100,6 +101,15 @@ class Template(_Declared):
     #: As in a mapping, with ``{{ settings.… }}`` where a setting belongs.
     flows: dict[models.Name, Any] = Field(min_length=1)
 
+    @property
+    def direction(self) -> Literal["out", "in", "both"]:
+        """``out`` of the ERP, whose documents are looked for on a schedule; ``in``, when the other system calls or
+        reports; or both.
+        """
+        triggers = {kind for flow in self.flows.values() for kind in flow["trigger"]}
+        sends, receives = "schedule" in triggers, bool(triggers & {"event", "http"})
+        return "both" if sends and receives else "out" if sends else "in"
+
 
 def gallery() -> list[Template]:
     """All templates that come with the product, sorted by id.
@@ -135,7 +145,7 @@ def instantiate(
     settings: Mapping[str, Any],
     kinds: Mapping[str, str] | None = None,
 ) -> models.Mapping:
-    """A mapping of one's own.
+    """A mapping of one's own; it begins switched off if its forms have no fields yet.
 
     :param connections: role → name of a connection, or how one is chosen (``choose``, ``among``, ``default``)
     :param kinds: name of every connection that there is → its kind; None: nothing is known about them
@@ -179,7 +189,9 @@ def instantiate(
     }
     if template.timezone is not None:
         document["timezone"] = template.timezone
-    return parse_mapping(document, id)
+    mapping = parse_mapping(document, id)
+    specs = [part for flow in mapping.flows.values() for part in parts(flow.steps) if isinstance(part, models.MapSpec)]
+    return mapping.model_copy(update={"enabled": all(spec.fields or spec.tables for spec in specs)})
 
 
 _Complaint = tuple[str, str]

@@ -21,6 +21,7 @@ __all__ = [
     "REPORTED",
     "InboxEvent",
     "claim_events",
+    "connections_with_events",
     "count_events",
     "delete_events",
     "event_done",
@@ -234,6 +235,11 @@ def list_events(
     if by_hand:
         query = query.where(inbox.c.state == "failed", inbox.c.next_attempt_at.is_(None))
     return [_event(row) for row in connection.execute(query)]
+
+
+def connections_with_events(connection: Connection) -> list[str]:
+    """Names of the connections that events are stored of, sorted; also of those that were deleted since."""
+    return list(connection.scalars(select(inbox.c.connection).distinct().order_by(inbox.c.connection)))
 
 
 def count_events(connection: Connection, *, states: Collection[str]) -> int:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from runtime.config import DEFAULT_TIMEZONE
-from runtime.store.inbox import InboxEvent, count_events, list_events, retry_event
+from runtime.store.inbox import InboxEvent, connections_with_events, count_events, list_events, retry_event
 from studio.deliveries.story import one_language
 from studio.i18n import language, plain, t
 from studio.records.tables import error_text, local
+from studio.text import event_title
 from studio.workspace import Workspace
 
 __all__ = ["show_events"]
@@ -23,8 +23,9 @@ _STATES = ("new", "working", "done", "failed")
 _DONE = "callbacks.retried"
 
 
-def show_events(space: Workspace, names: Sequence[str]) -> None:
+def show_events(space: Workspace) -> None:
     """Draw the inbox."""
+    names = space.database.read(connections_with_events)
     if done := st.session_state.pop(_DONE, None):
         st.success(done, icon=":material/replay:")
     _failed(space)
@@ -61,8 +62,8 @@ def _failed(space: Workspace) -> None:
         later = t("callbacks.again_at", when=plain(when)) if when else t("callbacks.by_hand")
         event = item.event
         text.markdown(
-            f"**{plain(event.type)}** · {plain(event.instance_id)} · {plain(local(item.received_at, DEFAULT_TIMEZONE))}"
-            f" · {later}"
+            f"**{plain(event_title(event))}** · {plain(event.instance_id)}"
+            f" · {plain(local(item.received_at, DEFAULT_TIMEZONE))} · {later}"
         )
         text.caption(plain(error_text(item.error, language())))
         button.button(
@@ -81,7 +82,7 @@ def _row(item: InboxEvent) -> dict[str, Any]:
     return {
         t("deliveries.received_at"): local(item.received_at, DEFAULT_TIMEZONE),
         t("callbacks.connection"): item.connection,
-        t("deliveries.event_type"): item.event.type,
+        t("deliveries.event_type"): event_title(item.event),
         t("deliveries.approval"): item.event.instance_id,
         t("deliveries.verdict"): t(f"verdict.{outcome}") if outcome else "",
         t("deliveries.state"): t(f"event.state.{item.state}"),

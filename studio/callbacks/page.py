@@ -35,7 +35,7 @@ def show() -> None:
         with receiving, explained():
             show_receiving(space, sending, mappings, alive)
         with arrived, explained():
-            show_events(space, [info.name for info in sending])
+            show_events(space)
         with calls, explained():
             show_flows(space, mappings, alive)
 

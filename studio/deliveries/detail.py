@@ -13,7 +13,7 @@ from studio.deliveries.decide import ask
 from studio.deliveries.story import Moment, document_of, one_language, step_note, timeline, verdict
 from studio.i18n import LANGUAGES, language, plain, t
 from studio.records.tables import error_text, local
-from studio.text import pretty
+from studio.text import event_title, pretty
 from studio.workspace import Workspace
 
 __all__ = ["show_delivery"]
@@ -131,7 +131,7 @@ def _events(told: History) -> None:
         [
             {
                 t("deliveries.received_at"): local(item.received_at, DEFAULT_TIMEZONE),
-                t("deliveries.event_type"): item.event.type,
+                t("deliveries.event_type"): event_title(item.event),
                 t("deliveries.verdict"): t(f"verdict.{item.event.outcome}") if item.event.outcome else "",
                 t("deliveries.state"): t(f"event.state.{item.state}"),
                 t("deliveries.attempts"): item.attempts,

@@ -36,6 +36,7 @@ __all__ = [
     "with_form_code",
     "with_param",
     "with_query",
+    "with_setting",
     "with_value",
 ]
 
@@ -209,8 +210,17 @@ def with_form_code(document: Json, site: MapSite, code: str) -> Json:
     path = (*site.path, "map", "to")
     setting = setting_named(value_at(document, site.path)["map"].get("to", {}).get("form"))
     if setting:
-        return _json(with_value(document, ("settings", setting), code))
+        return with_setting(document, setting, code)
     return _json(with_value(document, (*path, "form"), code))
+
+
+def with_setting(document: Json, name: str, value: Any) -> Json:
+    """Change a setting. Where it names a form, the snapshot of the one before goes: its controls are not this one's."""
+    changed = _json(with_value(document, ("settings", name), value))
+    for site in map_sites(changed):
+        if form_code(changed, site) != form_code(document, site):
+            changed = with_controls(changed, site, ())
+    return changed
 
 
 def controls_of(document: Json, site: MapSite) -> tuple[Control, ...]:
@@ -220,9 +230,12 @@ def controls_of(document: Json, site: MapSite) -> tuple[Control, ...]:
 
 
 def with_controls(document: Json, site: MapSite, controls: Sequence[Control]) -> Json:
-    """Keep a new snapshot of the form in the step."""
-    raw = [control.model_dump(mode="json", exclude_defaults=True) for control in controls]
-    return _json(with_value(document, (*site.path, "map", "to", "controls"), raw))
+    """Keep a new snapshot of the form in the step; without controls there is none."""
+    path = (*site.path, "map", "to")
+    to = {name: part for name, part in value_at(document, path).items() if name != "controls"}
+    if controls:
+        to["controls"] = [control.model_dump(mode="json", exclude_defaults=True) for control in controls]
+    return _json(with_value(document, path, to))
 
 
 def read_board(document: Json, site: MapSite) -> Board:

@@ -13,8 +13,9 @@ from runtime.mapping.folder import parse_mapping
 from runtime.mapping.templates import SettingDeclaration, gallery
 from studio.designer import outside, session
 from studio.designer.design import Design
-from studio.designer.document import Json, with_value
+from studio.designer.document import Json, with_setting, with_value
 from studio.designer.dynamic import designed_with
+from studio.designer.messages import say
 from studio.designer.settings_form import setting_input, value_input
 from studio.i18n import language, plain, t
 from studio.text import pretty
@@ -75,7 +76,12 @@ def _settings(design: Design) -> None:
         else:
             value = value_input(plain(name), now, key)
         if value != now and not (value is None and now == ""):
-            _change(design, with_value(design.document, ("settings", name), "" if value is None else value))
+            had = bool(design.controls)
+            changed = with_setting(design.document, name, "" if value is None else value)
+            design.replace(changed)
+            if had and not design.controls:
+                say([("info", t("flow.other_form"))])
+            _change(design, changed)
 
 
 def _dialect(document: Json, setting: str) -> str:

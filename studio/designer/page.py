@@ -24,6 +24,9 @@ TABS: Final[dict[str, Callable[[Design], None]]] = {
     "flow": flow_tab.show,
 }
 _TAB: Final = "tab"
+_KEPT: Final = "designer_tab_kept"
+#: Id of the mapping to save once its tab has taken over what was typed last.
+_SAVING: Final = "designer_saving"
 
 
 def show() -> None:
@@ -41,15 +44,17 @@ def _workbench(design: Design) -> None:
     fields_tab.absorb(design)
     with st.container(horizontal=True, vertical_alignment="center", key="designer-head"):
         _head(design)
-    tab = _tabs()
+    tab = _tabs(design)
     messages.show()
     with explained():
         TABS[tab](design)
+    if st.session_state.pop(_SAVING, "") == design.id:
+        _save(design)
 
 
-def _tabs() -> str:
+def _tabs(design: Design) -> str:
     asked = st.query_params.get(_TAB, "")
-    current = st.session_state.get("designer_tab_kept") or (asked if asked in TABS else "source")
+    current = st.session_state.get(_KEPT) or (asked if asked in TABS else "source")
     tab = st.segmented_control(
         t("designer.tabs"),
         list(TABS),
@@ -60,10 +65,20 @@ def _tabs() -> str:
         key="designer_tab",
     )
     chosen = tab or current
-    st.session_state["designer_tab_kept"] = chosen
+    if chosen != current:
+        _leave(design, current)
+    st.session_state[_KEPT] = chosen
     if st.query_params.get(_TAB) != chosen:
         st.query_params[_TAB] = chosen
     return chosen
+
+
+def _leave(design: Design, tab: str) -> None:
+    """Take over what was typed in a tab last: the click that leaves it may come in the same run as the text."""
+    place = st.empty()
+    with place.container(), explained():
+        TABS[tab](design)
+    place.empty()
 
 
 def _head(design: Design) -> None:
@@ -82,10 +97,13 @@ def _head(design: Design) -> None:
         design.replace({**design.document, "enabled": enabled})
         session.keep(design)
         st.rerun()
-    if st.button(t("designer.save"), type="primary", icon=":material/save:", disabled=not design.dirty, key="save"):
-        _save(design)
-    with st.popover(t("designer.more"), icon=":material/more_horiz:"):
+    # Never disabled: who has just typed something may press it before the page knows of the change.
+    if st.button(t("designer.save"), type="primary", icon=":material/save:", key="save"):
+        st.session_state[_SAVING] = design.id
+    # Another mapping has another menu: it must not stay open over the copy that was just begun.
+    with st.popover(t("designer.more"), icon=":material/more_horiz:", key=f"more_{design.id}"):
         st.caption(t("designer.file", id=plain(design.id)))
+        _copy(design)
         if st.button(t("designer.revert"), icon=":material/undo:", disabled=not design.dirty, key="revert"):
             session.revert(design)
             st.rerun()
@@ -94,7 +112,25 @@ def _head(design: Design) -> None:
             st.rerun()
 
 
+def _copy(design: Design) -> None:
+    """One mapping for each kind of document: the next one is this one with other settings."""
+    with st.container(border=True, key="copy"):
+        mapping_id = st.text_input(t("copy.id"), help=t("start.id_help"), key=f"copy_id_{design.id}").strip()
+        title = st.text_input(t("copy.title"), str(design.document.get("title", "")), key=f"copy_title_{design.id}")
+        if st.button(t("copy.do"), icon=":material/content_copy:", key="copy_do"):
+            complaint = start.id_complaint(mapping_id)
+            if complaint:
+                st.error(complaint)
+                return
+            session.copy(design, mapping_id, title.strip())
+            messages.say([("info", t("copy.done", id=mapping_id))])
+            st.rerun()
+
+
 def _save(design: Design) -> None:
+    if not design.dirty:
+        messages.say([("info", t("designer.nothing_to_save"))])
+        st.rerun()
     with explained():
         try:
             problems = session.save(design)
@@ -111,7 +147,7 @@ def _outcome(design: Design) -> tuple[str, str]:
         return "error", t("designer.not_saved")
     if design.document.get("enabled", True):
         return "success", t("designer.saved_as", id=design.id)
-    return "info", t("designer.saved_off", id=design.id)
+    return "success", t("designer.saved_off", id=design.id)
 
 
 def _sentence(problem: Problem) -> str:

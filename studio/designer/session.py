@@ -17,6 +17,7 @@ from studio.workspace import workspace
 
 __all__ = [
     "close",
+    "copy",
     "current",
     "drafts",
     "head_drawn",
@@ -74,6 +75,15 @@ def start(mapping: Mapping) -> Design:
     st.session_state[_STATE] = design
     keep(design)
     return design
+
+
+def copy(design: Design, mapping_id: str, title: str) -> Design:
+    """Begin another mapping like the one in hand, switched off and without its kept cases: those are of other forms."""
+    document = {name: value for name, value in design.document.items() if name != "cases"}
+    copied = Design(document={**document, "id": mapping_id, "title": title, "enabled": False}, digest=None)
+    st.session_state[_STATE] = copied
+    keep(copied)
+    return copied
 
 
 def close() -> None:

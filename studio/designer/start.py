@@ -90,8 +90,7 @@ def new_mapping(template: Template) -> None:
                     settings=settings,
                     kinds={info.name: info.kind for info in workspace().connections.list()},
                 )
-                # Half designed it must not run: it is switched on by the person, once the preview is right.
-                session.start(mapping.model_copy(update={"enabled": False}))
+                session.start(mapping)
                 st.switch_page("views/designer.py")
 
 

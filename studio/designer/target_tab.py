@@ -44,10 +44,6 @@ def show(design: Design) -> None:
             help=t("target.code_help"),
             key=f"form_{design.desk.doc}",
         ).strip()
-        if code and code != form_code(design.document, site):
-            design.set_form(code, design.controls)
-            session.keep(design)
-            st.rerun()
         is_weaver = outside.kind_of(connection) == WeaverConnector.kind
         # What a workflow is called is a number; a mode interface has a name, and nothing tells its columns.
         defined = not (is_weaver and code and not code.isdecimal())
@@ -62,6 +58,11 @@ def show(design: Design) -> None:
             if defined:
                 _from_database(design, code)
             _field_list(design, code, opened=not defined)
+        # Last, for it draws the page anew: who has typed the code may press a button right away.
+        if code and code != form_code(design.document, site):
+            design.set_form(code, ())
+            session.keep(design)
+            st.rerun()
     with right:
         _controls(design)
 

@@ -1,4 +1,4 @@
-"""The gallery: templates by the systems they join; one is filled in and opened in the Designer."""
+"""The gallery: templates by system and direction; one is filled in and opened in the Designer."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = ["show"]
 
 _CHOSEN = "gallery.chosen"
 _ANY = ""
+_DIRECTIONS = ("out", "in", "both")
 
 
 def show() -> None:
@@ -30,7 +31,21 @@ def show() -> None:
             required=True,
             key="gallery.system",
         )
-        shown = [item for item in templates if system == _ANY or system in _kinds(item)]
+        direction = st.segmented_control(
+            t("gallery.direction"),
+            [_ANY, *_DIRECTIONS],
+            default=_ANY,
+            format_func=lambda one: t(f"gallery.direction.{one}") if one else t("gallery.any"),
+            required=True,
+            key="gallery.direction",
+        )
+        shown = [
+            item
+            for item in templates
+            if (system == _ANY or system in _kinds(item)) and direction in (_ANY, item.direction)
+        ]
+        if not shown:
+            st.info(t("gallery.none"))
         for template in shown:
             _card(template, chosen=template.id == st.session_state.get(_CHOSEN))
 
@@ -42,7 +57,8 @@ def _card(template: Template, *, chosen: bool) -> None:
         text.markdown(f"**{plain(_title(template))}**")
         text.caption(plain(template.description if chinese else template.description_en))
         roles = template.connections.values()
-        text.caption(" → ".join(" / ".join(plain(kind_title(kind, language())) for kind in kinds) for kinds in roles))
+        systems = " · ".join(" / ".join(plain(kind_title(kind, language())) for kind in kinds) for kinds in roles)
+        text.caption(f":gray-badge[{plain(t(f'gallery.direction.{template.direction}'))}] {systems}")
         if action.button(t("gallery.use"), key=f"gallery.use.{template.id}", icon=":material/add:", width="stretch"):
             st.session_state[_CHOSEN] = template.id
             st.rerun()

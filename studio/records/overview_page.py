@@ -42,6 +42,10 @@ def show() -> None:
         for problem in problems:
             text = problem.zh if language().startswith("zh") else problem.en
             st.error(f"{plain(problem.where)} · {plain(text)}", icon=":material/broken_image:")
+        for overlap in space.overlaps([stored.mapping for stored in mappings]):
+            if overlap.mapping <= overlap.other:  # the other way round it says the same
+                text = overlap.problem.zh if language().startswith("zh") else overlap.problem.en
+                st.warning(plain(text), icon=":material/content_copy:")
         now = datetime.now(UTC)
         runs = space.database.read(
             lambda connection: list_runs(connection, since=now - timedelta(hours=_HOURS), with_empty=False, limit=_MANY)
@@ -66,12 +70,12 @@ def _runtime(space: Workspace, alive: RuntimeInfo | None) -> None:
 
 
 def _numbers(space: Workspace, runs: list[RunInfo]) -> None:
-    unknown, failed, open_approvals, stuck, waiting = space.database.read(
+    unknown, failed, open_approvals, unfinished, waiting = space.database.read(
         lambda connection: (
             count_deliveries(connection, states=[DeliveryState.UNKNOWN]),
             count_deliveries(connection, states=[DeliveryState.FAILED]),
             count_open_approvals(connection),
-            count_events(connection, states=["failed"]),
+            count_events(connection, states=["new", "working", "failed"]),
             list_deliveries(connection, states=[DeliveryState.UNKNOWN, DeliveryState.FAILED], limit=_SHOWN),
         )
     )
@@ -80,7 +84,7 @@ def _numbers(space: Workspace, runs: list[RunInfo]) -> None:
     columns[1].metric(t("overview.failed"), failed)
     columns[2].metric(t("overview.unknown"), unknown, help=t("overview.unknown_help"))
     columns[3].metric(t("overview.open"), open_approvals)
-    columns[4].metric(t("overview.events"), stuck, help=t("overview.events_help"))
+    columns[4].metric(t("overview.events"), unfinished, help=t("overview.events_help"))
     if waiting:
         with st.expander(t("overview.waiting", count=unknown + failed), expanded=True):
             st.dataframe(

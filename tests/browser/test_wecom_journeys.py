@@ -6,10 +6,24 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from runtime.sandbox.demo import WECOM_TEMPLATE
+from runtime.sandbox.demo import B1_DI_CONNECTION, WECOM_TEMPLATE
 from tests.browser.designing import Desk
 from tests.browser.journey import Journey
-from tests.browser.support import wait_until
+from tests.browser.support import drag, source, target, wait_until
+
+#: Forms as a customer draws them: of a formal document, and (without the first control) of a purchase request.
+CONTROLS = [
+    {"label": "供应商", "required": True},
+    {"label": "申请人"},
+    {"label": "单号", "required": True},
+    {"label": "单据日期", "control": "Date"},
+    {"label": "备注", "control": "Textarea"},
+    {
+        "label": "物料",
+        "control": "Table",
+        "children": [{"label": "物料编号", "required": True}, {"label": "数量", "control": "Number"}],
+    },
+]
 
 
 def test_drafts_by_odata(page: Page, office: Desk) -> None:
@@ -36,6 +50,80 @@ def test_drafts_by_odata(page: Page, office: Desk) -> None:
     assert ("收到回调", "wecom-demo", "拒绝") in told
     assert ("已写入", "b1-demo.decide", "") in told
     assert told[-1] == ("审批结论已写回", "", "拒绝")
+
+
+def test_formal_documents_by_odata(page: Page, office: Desk) -> None:
+    office.control("PUT", "/wecom/forms/TkOrder", {"name": "采购订单", "controls": CONTROLS})
+    journey = Journey(page, office, "orders", "wecom-document-odata")
+    journey.begin(template_id="TkOrder", object="PurchaseOrders")
+    journey.fetch_form("采购订单")
+    journey.auto_map()
+    drag(page, source(page, "CardName"), target(page, "供应商"))
+    journey.set(every="1s", key_field="单号", approver="U_Approver", status="U_ApprovalStatus", opinion="Comments")
+    previewed = journey.preview()
+    journey.save(enable=True)
+    agreed, refused = sent(office, "PurchaseOrders", *map(int, previewed))
+    arrived(office, previewed, [agreed, refused])
+
+    journey.decide(agreed["U_SPNO"], "approve", "照此采购")
+    journey.decide(refused["U_SPNO"], "refuse", "价格过高")
+    for order, result, status, words in ((agreed, "Y", "同意", "照此采购"), (refused, "N", "拒绝", "价格过高")):
+        values = {"U_SUCCESS": result, "U_ApprovalStatus": status, "U_Approver": "陈经理"}
+        until(office, "PurchaseOrders", order["DocEntry"], **values, Comments=f"陈经理 {status}: {words}")
+    told = journey.story(agreed["U_SPNO"], str(agreed["DocEntry"]))
+    assert told[-1] == ("审批结论已写回", "", "同意")
+
+
+DRAFTS = (
+    'SELECT T0."DocEntry", T0."ReqName", T0."DocDate", T0."Comments", T0."U_UserID", T0."U_ISSYN" FROM ODRF T0 '
+    "WHERE T0.\"ObjType\" = '1470000113' AND IFNULL(T0.\"U_ISSYN\",'N') = 'N' AND T0.\"DocEntry\" IN (5, 6)"
+)
+REQUESTS = (
+    'SELECT T0."DocEntry", T0."ReqName", T0."DocDate", T0."Comments", T0."U_UserID", T0."U_ISSYN" FROM OPRQ T0 '
+    "WHERE IFNULL(T0.\"U_ISSYN\",'N') = 'N'"
+)
+LINES_OF_REQUESTS = 'SELECT T1."DocEntry", T1."LineNum", T1."ItemCode", T1."Quantity" FROM PRQ1 T1'
+
+
+def test_by_sql_and_another_kind_of_document_by_settings_alone(page: Page, office: Desk) -> None:
+    for code, name in (("TkDraft", "请购草稿"), ("TkRequest", "请购单")):
+        office.control("PUT", f"/wecom/forms/{code}", {"name": name, "controls": CONTROLS[1:]})
+    drafts = Journey(page, office, "sql-drafts", "wecom-approval-sql")
+    drafts.begin(connections={"source": B1_DI_CONNECTION}, template_id="TkDraft", header_sql=DRAFTS)
+    drafts.fetch_rows(2)
+    drafts.fetch_form("请购草稿")
+    drafts.auto_map()
+    drafts.set(every="1s", key_field="单号")
+    previewed = drafts.preview()
+    drafts.save(enable=True)
+    agreed, refused = sent(office, "Drafts", 5, 6)
+    arrived(office, previewed, [agreed, refused])
+    drafts.decide(agreed["U_SPNO"], "approve", "请尽快")
+    drafts.decide(refused["U_SPNO"], "refuse", "超预算")
+    until(office, "Drafts", 5, U_ApprovalStatus="同意", U_Approver="陈经理")
+    until(office, "Drafts", 6, U_ApprovalStatus="拒绝", U_Approver="陈经理")
+    assert remarks(office, 5) == ("arsApproved", ["陈经理 同意: 请尽快"])
+    assert remarks(office, 6) == ("arsNotApproved", ["陈经理 拒绝: 超预算"])
+    assert drafts.story(agreed["U_SPNO"], "5")[-1] == ("审批结论已写回", "", "同意")
+
+    requests = drafts.copy("sql-requests", "请购单审批")
+    requests.set(
+        template_id="TkRequest",
+        header_sql=REQUESTS,
+        lines_sql=LINES_OF_REQUESTS,
+        object="PurchaseRequests",
+        result="U_SUCCESS",
+    )
+    requests.fetch_form("请购单")
+    previewed = requests.preview()
+    requests.save(enable=True)
+    rows = sent(office, "PurchaseRequests", *map(int, previewed))
+    arrived(office, previewed, rows)
+    requests.decide(rows[0]["U_SPNO"], "approve", "同意采购")
+    until(office, "PurchaseRequests", rows[0]["DocEntry"], U_SUCCESS="Y", U_Approver="陈经理")
+    assert requests.story(rows[0]["U_SPNO"], str(rows[0]["DocEntry"]))[-1] == ("审批结论已写回", "", "同意")
+    # the first kind goes on as before
+    assert office.mapping("sql-drafts")["settings"]["object"] == "Drafts"
 
 
 def sent(desk: Desk, entity: str, *keys: int) -> list[dict[str, Any]]:

@@ -201,10 +201,52 @@ def test_a_template_becomes_a_mapping_that_passes_the_check(command: Commands) -
     document = json.loads((command.mappings / "mine.json").read_text("utf-8"))
     assert document["settings"]["process_code"] == "PROC-X"
     assert document["connections"] == {"erp": "b1", "oa": "ding"}
+    assert document["enabled"] is False
+    assert "因此未启用" in done.stderr
+    assert "switched off" in done.stderr
     assert command("check", "mine").returncode == 0
     again = command("templates", "new", template, *arguments)
     assert again.returncode == 2
     assert "mine" in again.stderr
+
+
+def test_a_template_that_needs_no_fields_is_switched_on(command: Commands) -> None:
+    arguments = ["--id", "scan", "--set", "company=C", "--connection", "db=di", "--connection", "erp=b1"]
+    done = command("templates", "new", "barcode-query", *arguments)
+    assert "映射已启用" in done.stderr
+    assert json.loads((command.mappings / "scan.json").read_text("utf-8"))["enabled"] is True
+
+
+def test_two_mappings_that_would_send_the_same_documents_are_named(command: Commands) -> None:
+    file = command.folder / "connections.json"
+    b1 = {"kind": "b1.service_layer", "base_url": "http://x", "company": "C", "user": "u", "password": "p"}
+    ding = {"kind": "dingtalk", "base_url": "http://x", "app_key": "k", "app_secret": "s"}
+    file.write_text(
+        json.dumps({"b1": b1, "b2": b1 | {"user": "v"}, "b3": b1 | {"company": "D"}, "ding": ding}), "utf-8"
+    )
+    assert command("connections", "import", str(file)).returncode == 0
+    for name, erp in (("one", "b1"), ("two", "b2"), ("other", "b3"), ("off", "b1")):
+        arguments = [
+            "--id",
+            name,
+            "--set",
+            "process_code=PROC-X",
+            "--connection",
+            f"erp={erp}",
+            "--connection",
+            "oa=ding",
+        ]
+        assert command("templates", "new", "dingtalk-approval-odata", *arguments).returncode == 0
+        if name != "off":
+            document = json.loads((command.mappings / f"{name}.json").read_text("utf-8"))
+            command.save(document | {"enabled": True})
+    told = [line for line in command("check").stdout.splitlines() if "so a document gets two" in line]
+    assert len(told) == 2
+    for name, other in (("one", "two"), ("two", "one")):
+        done = command("check", name)
+        assert done.returncode == 0
+        assert f"{name!r} and {other!r}" in done.stdout
+    assert "gets two" not in command("check", "other").stdout
 
 
 def test_a_template_wants_connections_of_the_right_kind(command: Commands) -> None:

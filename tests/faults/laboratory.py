@@ -331,7 +331,7 @@ def _wecom_mapping(outcomes: Mapping[str, str]) -> dict[str, Any]:
         connections={"erp": demo.B1_CONNECTION, "oa": demo.WECOM_CONNECTION},
         settings={"template_id": demo.WECOM_TEMPLATE, "key_field": "草稿单号", "period": "1s", **outcomes},
     )
-    mapping: dict[str, Any] = json.loads(dump_mapping(made))
+    mapping: dict[str, Any] = json.loads(dump_mapping(made)) | {"enabled": True}
     form = next(step for step in mapping["flows"]["submit"]["steps"][1]["steps"] if step.get("id") == "form")
     form["map"]["fields"] = [{"to": "申请人", "from": "RequesterName"}, {"to": "草稿单号", "from": "DocEntry"}]
     columns = [{"to": "物料编号", "from": "ItemCode"}, {"to": "数量", "from": "Quantity"}]

@@ -78,7 +78,7 @@ class WeaverLaboratory(Laboratory):
             connections={"erp": demo.B1_CONNECTION, "oa": demo.WEAVER_CONNECTION},
             settings={"workflow": demo.WEAVER_WORKFLOW, "key_field": "djbh", "period": "1s", **words},
         )
-        mapping: dict[str, Any] = json.loads(dump_mapping(made))
+        mapping: dict[str, Any] = json.loads(dump_mapping(made)) | {"enabled": True}
         submit = mapping["flows"]["submit"]["steps"][1]["steps"]
         submit[0]["map"]["fields"] = [
             {"to": "djbh", "from": "DocEntry"},

@@ -38,7 +38,7 @@ def made(name: str, **settings: Any) -> Mapping:
     """A mapping from a template, each role played by a connection of the role's name."""
     template = next(one for one in gallery() if one.id == name)
     roles = {role: role for role in template.connections}
-    values = {"process_code": "PROC-1"} | settings
+    values = {one.name: "PROC-1" for one in template.settings if one.name == "process_code"} | settings
     return instantiate(template, id="my-approval", title="", connections=roles, settings=values)
 
 
@@ -71,6 +71,28 @@ def test_filled_in_it_is_a_mapping_fit_to_run(dingtalk: Template, actions: dict[
     problems = check_mapping(mapping, actions)
     assert [(problem.level, problem.en) for problem in problems] == [("warning", "No field is mapped yet")]
     assert parse_mapping(dump_mapping(mapping)) == mapping
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("dingtalk-approval-odata", {}),
+        ("weaver-approval-sql", {"workflow": "45"}),
+        ("weaver-master-data", {"interface": "items", "key_fields": "code"}),
+        ("weaver-inbound-document", {}),
+    ],
+)
+def test_without_fields_it_begins_switched_off(name: str, settings: dict[str, Any]) -> None:
+    """Nothing is sent for it, and no empty form is refused every minute."""
+    assert made(name, **settings).enabled is False
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("barcode-query", {"company": "演示"}), ("dingtalk-withdraw", {}), ("dingtalk-special-prices", {})],
+)
+def test_what_needs_no_fields_begins_switched_on(name: str, settings: dict[str, Any]) -> None:
+    assert made(name, **settings).enabled is True
 
 
 def test_every_setting_is_used() -> None:

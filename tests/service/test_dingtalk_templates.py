@@ -191,7 +191,7 @@ def _add_fields(desk: Any, name: str, form: str, fields: tuple[str, ...]) -> Non
     header += [{"to": "请购单别", "from": "U_PurReqType"}] if purchase else []
     rows = [{"to": "品号", "from": item}, {"to": "需求数量" if purchase else "数量", "from": quantity}]
     each["steps"][0]["map"] |= {"fields": header, "tables": [{"to": "物料表", "from": table, "fields": rows}]}
-    desk.save(document)
+    desk.save(document | {"enabled": True})
 
 
 @pytest.fixture(scope="module")

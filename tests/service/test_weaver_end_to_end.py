@@ -72,7 +72,7 @@ def runtime(module_desk: Any, sandbox: Any) -> Any:
     document = module_desk.connections()[demo.WEAVER_CONNECTION] | sandbox.control("GET", "/weaver/registration")
     step["to"]["controls"] = asyncio.run(fetched_controls(document))
     step |= {"fields": FIELDS, "tables": [LINES]}
-    module_desk.save(mapping)
+    module_desk.save(mapping | {"enabled": True})
     checked = module_desk.command("check", ID)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     return module_desk.serve(env={"B1_SWEEP_EVERY": "1s", "B1_SWEEP_AGE": "1s"})

@@ -148,7 +148,7 @@ def install(desk: Any, case: Case) -> dict[str, Any]:
     roles = {"erp": demo.B1_CONNECTION, "oa": demo.WEAVER_CONNECTION, **case.connections}
     mapping = create(desk, case.template, case.name, roles, **settings)
     fill(mapping["flows"], links(case))
-    desk.save(mapping)
+    desk.save(mapping | {"enabled": True})
     checked = desk.command("check", case.name)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     return mapping
@@ -276,7 +276,7 @@ def test_master_data_is_saved_once_and_only_what_was_accepted_is_marked(
     given = {"interface": interface, "key_fields": column, "period": "1s", "page_size": 2, **settings}
     mapping = create(module_desk, "weaver-master-data", name, roles, **given)
     fill(mapping["flows"], {"fields": [{"to": to, "from": source} for to, source in sources.items()]})
-    module_desk.save(mapping)
+    module_desk.save(mapping | {"enabled": True})
     known = mapping["settings"]
     wanted = f"/{known['object']}?$filter={known['filter'] or known['key'] + ' ne null'}&$select={known['key']}"
     keys = {row[known["key"]] for row in sandbox.b1(wanted)["value"]}
@@ -321,7 +321,7 @@ def test_a_request_becomes_one_order_or_supplier_and_a_refusal_is_answered(
     for name, links_of, settings in (("orders-in", ORDER, {}), ("suppliers-in", SUPPLIER, partners)):
         mapping = create(module_desk, "weaver-inbound-document", name, {"erp": demo.B1_CONNECTION}, **settings)
         fill(mapping["flows"], links_of)
-        module_desk.save(mapping)
+        module_desk.save(mapping | {"enabled": True})
 
     with httpx.Client(base_url=runtime.address(), trust_env=False, timeout=30) as http:
 

@@ -135,7 +135,7 @@ class Office:
             header = [{"to": label, "from": source} for label, source in zip(labels, sources, strict=True)]
             columns = [{"to": "物料编号", "from": item}, {"to": "数量", "from": quantity}]
         form |= {"fields": header, "tables": [{"to": "物料", "from": table, "fields": columns}]}
-        self.desk.save(document)
+        self.desk.save(document | {"enabled": True})
 
     def mapping(self, name: str) -> dict[str, Any]:
         return dict(json.loads((self.desk.mappings / f"{name}.json").read_text("utf-8")))

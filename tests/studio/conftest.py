@@ -59,7 +59,7 @@ def workspace(sandbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     mapping = instantiate(
         template, id="demo", title="演示", connections=roles, settings={"process_code": demo.PROCESS_CODE}
     )
-    MappingFolder(tmp_path / "mappings").save(mapping, expected=None)
+    MappingFolder(tmp_path / "mappings").save(mapping.model_copy(update={"enabled": True}), expected=None)
     database.close()
     yield tmp_path
     st.cache_resource.clear()

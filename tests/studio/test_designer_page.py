@@ -86,6 +86,27 @@ def test_a_form_is_fetched_kept_and_saved(workspace: Path) -> None:
     assert saved["enabled"] is False
 
 
+def test_a_mapping_that_would_send_what_another_sends_is_told_of_with_both_names(workspace: Path) -> None:
+    folder = MappingFolder(workspace / "mappings")
+    twin = folder.load("demo").mapping.model_copy(update={"id": "twin", "title": "孪生", "enabled": False})
+    folder.save(twin, expected=None)
+    assert "两个审批" not in said(click(opened("flow", "twin"), "check_raw"))
+    page = opened("flow", "twin")
+    page.toggle[0].set_value(True).run()
+    page = click(page, "save")
+    [warning] = [item.value for item in page.warning if "两个审批" in item.value]
+    assert "twin" in warning
+    assert "demo" in warning
+
+
+def test_what_is_saved_switched_off_says_how_to_begin(workspace: Path) -> None:
+    weaver_mapping(workspace)
+    page = opened("flow", "weaver")
+    next(box for box in page.text_input if box.label == TEXT["start.title"]).set_value("新标题").run()
+    page = click(page, "save")
+    assert TEXT["designer.saved_off"].format(id="weaver") in said(page).replace("\\", "")
+
+
 def test_an_enabled_mapping_with_errors_is_not_saved(workspace: Path) -> None:
     before = (workspace / "mappings" / "demo.json").read_bytes()
     page = click(opened("target"), "fetch-form")
@@ -99,7 +120,7 @@ def test_an_enabled_mapping_with_errors_is_not_saved(workspace: Path) -> None:
 @pytest.mark.usefixtures("workspace")
 def test_a_form_that_does_not_exist_is_said_so() -> None:
     page = opened("target")
-    page.text_input[0].set_value("PROC-GONE").run()
+    next(box for box in page.text_input if box.label == TEXT["target.code"]).set_value("PROC-GONE").run()
     page = click(page, "fetch-form")
     assert page.error
     assert "PROC" in said(page)

@@ -158,10 +158,19 @@ class DingTalkConnector(Connector[DingTalkSettings]):
             await self._client.open_gateway()
             lines.append(("Stream 模式可用：已取得连接凭证", "Stream mode works: got a ticket for a connection"))
         elif self.settings.aes_key.get_secret_value() and self.settings.token.get_secret_value():
-            lines.append(("已配置事件回调的 aes_key 和 token", "aes_key and token for event callbacks are set"))
+            lines.append(
+                (
+                    "已填写 HTTP 推送的 aes_key 和 token；能否收到审批结果，请在“回调”页自测",
+                    "aes_key and token for HTTP callbacks are set; the self-test on the Callbacks page tells whether "
+                    "verdicts arrive",
+                )
+            )
         else:
             lines.append(
-                ("未配置 aes_key 和 token：收不到审批结果回调", "without aes_key and token no verdict can be received")
+                (
+                    "推送方式为 HTTP，而 aes_key 和 token 未填写：收不到审批结果",
+                    "verdicts are to come over HTTP, but aes_key and token are not set: none can be received",
+                )
             )
         return TestReport(lines=lines)
 

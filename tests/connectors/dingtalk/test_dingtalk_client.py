@@ -264,10 +264,11 @@ async def test_test_connection_tells_about_rights_and_callbacks(dingtalk: Any, c
     assert [english for _, english in report.lines] == [
         "AppKey and AppSecret are right, got a token",
         "the app may read approval forms",
-        "without aes_key and token no verdict can be received",
+        "verdicts are to come over HTTP, but aes_key and token are not set: none can be received",
     ]
     ready = await connect(aes_key="a" * 43, token="t0ken").test()
-    assert ready.lines[-1][1] == "aes_key and token for event callbacks are set"
+    assert ready.lines[-1][1].startswith("aes_key and token for HTTP callbacks are set; the self-test")
+    assert "Stream" not in str([*report.lines, *ready.lines]), "nothing was asked of it"
     dingtalk.answers[schema] = [(403, refusal("Forbidden.AccessDenied.AccessTokenPermissionDenied"))]
     with pytest.raises(NotPermitted):
         await connect().test()
