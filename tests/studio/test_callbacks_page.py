@@ -295,3 +295,22 @@ def test_app_codes_are_shown_when_asked_for_and_changed(database: Database) -> N
 
 def test_every_verdict_has_its_words() -> None:
     assert {key.rpartition(".")[2] for key in TEXT if key.startswith("callbacks.verdict.")} == set(get_args(Verdict))
+
+
+def test_a_system_without_callbacks_is_told_what_to_call(database: Database) -> None:
+    weaver = demo.WEAVER_CONNECTION
+    connections(database).save(weaver, demo.connections(SANDBOX)[weaver])
+    template = next(item for item in gallery() if item.id == "weaver-approval-odata")
+    mapping = instantiate(
+        template, id="requests", title="采购申请", connections={"erp": demo.B1_CONNECTION, "oa": weaver},
+        settings={"workflow": "45", "in_status": "jl"},
+    )  # fmt: skip
+    MappingFolder(Settings().mappings).save(mapping.model_copy(update={"enabled": False}), expected=None)
+    page = checked(drawn().selectbox(key="callbacks.connection").select(weaver).run())
+    assert TEXT["callbacks.switched_off"] in said(page)
+    sample = next(json.loads(code) for code in codes(page) if code.startswith("{"))
+    assert sample == {"requestid": 1001, "jl": "Y", "approver": "张三", "remark": "同意采购"}
+    page = click(page, "reporting.show.requests/verdict")
+    code = AppCodes(database, Vault(Settings().key_file)).get("requests", "verdict")
+    assert f"X-Apig-AppCode: {code}" in codes(page)
+    assert weaver in page.selectbox(key="callbacks.events.connection").options
