@@ -131,9 +131,8 @@ def test_pages_tabs_and_reloads_lose_nothing(page: Page, desk: Desk) -> None:
     tab(page, "⑤ 流程")
     open_fields(page)
     page.get_by_role("button", name="保存").click()
-    idle(page)
-    draft = desk.folder / "var" / "studio" / "drafts" / "kept-through-everything.json"
-    fields = step_of(json.loads(draft.read_text("utf-8"))["document"])["fields"]
+    expect(page.get_by_text("已保存 kept-through-everything.json")).to_be_visible()
+    fields = step_of(desk.mapping("kept-through-everything"))["fields"]
     assert {field["to"]: field["from"] for field in fields} == expected
 
 
@@ -179,8 +178,7 @@ def test_auto_map_draws_only_what_is_accepted_and_undo_takes_it_back(page: Page,
     expect(line(page, "单据日期")).to_have_count(1)
     expect(row).to_be_visible()
     page.get_by_role("button", name="保存").click()
-    idle(page)
-    draft = desk.folder / "var" / "studio" / "drafts" / "mapped-by-proposal.json"
-    spec = step_of(json.loads(draft.read_text("utf-8"))["document"])
+    expect(page.get_by_text("已保存 mapped-by-proposal.json")).to_be_visible()
+    spec = step_of(desk.mapping("mapped-by-proposal"))
     assert [(field["to"], field["from"]) for field in spec["fields"]] == [("单据日期", "TaxDate")]
     assert not spec.get("tables")
