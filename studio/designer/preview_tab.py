@@ -191,7 +191,8 @@ def _failures(document: PreviewDocument) -> list[tuple[str, str, str]]:
     for failure in document.failures:
         place = " / ".join(filter(None, (failure.table, failure.to)))
         rows.append((place, str(failure.row or ""), failure.zh if chinese else failure.en))
-    if document.error is not None and not document.failures:
+    refused = any(sent.error is not None for sent in document.sent)
+    if document.error is not None and not document.failures and not refused:
         rows.append(("", "", document.error.sentence(language())))
     rows += [
         (f"{sent.connection}.{sent.action}", "", sent.error.sentence(language()))

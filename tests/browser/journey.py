@@ -88,9 +88,7 @@ class Journey:
         """Change settings, and how often the flow runs."""
         tab(self.page, "⑤ 流程")
         for name, text in settings.items():
-            box = self._box(name)
-            box.fill(text)
-            box.press("Control+Enter")
+            self._answer(name, text)
             wait_until(lambda name=name, text=text: str(self.kept()["settings"][name]) == text, f"{name} is not kept")
             idle(self.page)
         if every:
@@ -186,9 +184,20 @@ class Journey:
     def _head(self) -> Locator:
         return self.page.locator(".st-key-designer-head")
 
+    def _answer(self, setting: str, text: str) -> None:
+        """Type a setting's value, or choose it by its words."""
+        for option in self._declaration(setting).options:
+            if option.value == text:
+                choose(self.page, self._label(setting), option.label)
+                return
+        self._box(setting).fill(text)
+        self._box(setting).press("Control+Enter")
+
+    def _label(self, setting: str) -> re.Pattern[str]:
+        return re.compile(rf"^{re.escape(self._declaration(setting).label)}( |$)")
+
     def _box(self, setting: str) -> Locator:
-        label = re.escape(self._declaration(setting).label)
-        return self.page.get_by_label(re.compile(rf"^{label}( |$)"))
+        return self.page.get_by_label(self._label(setting))
 
     def _declaration(self, setting: str) -> SettingDeclaration:
         template = next(item for item in gallery() if item.id == self.template)

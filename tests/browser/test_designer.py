@@ -6,9 +6,7 @@ import json
 
 from playwright.sync_api import Page, expect
 
-from runtime.sandbox.demo import (
-    PROCESS_CODE,
-)
+from runtime.sandbox.demo import PRICE_PROCESS_CODE, PROCESS_CODE
 from tests.browser.designing import (
     LINES,
     TABLE,
@@ -134,6 +132,33 @@ def test_pages_tabs_and_reloads_lose_nothing(page: Page, desk: Desk) -> None:
     expect(page.get_by_text("已保存 kept-through-everything.json")).to_be_visible()
     fields = step_of(desk.mapping("kept-through-everything"))["fields"]
     assert {field["to"]: field["from"] for field in fields} == expected
+
+
+def test_what_is_typed_last_counts_whatever_is_clicked_next(page: Page, desk: Desk) -> None:
+    """The text and the click that leaves it may reach the server together."""
+    new_mapping(page, desk, "typed-last")
+    tab(page, "⑤ 流程")
+    condition = page.get_by_role("textbox", name="附加过滤条件")
+    condition.fill("DocEntry eq 1")
+    page.get_by_role("button", name="保存").click()
+    expect(page.get_by_text("已保存 typed-last.json")).to_be_visible()
+    assert desk.mapping("typed-last")["settings"]["filter"] == "DocEntry eq 1"
+    idle(page)
+    condition.fill("DocEntry eq 2")
+    tab(page, "② 目标")
+    page.get_by_role("textbox", name="表单编号").fill(PRICE_PROCESS_CODE)
+    page.get_by_role("button", name="读取表单").click()
+    expect(page.get_by_text("已读取“")).to_be_visible()
+    page.get_by_role("button", name="保存").click()
+    expect(page.get_by_text("已保存 typed-last.json")).to_be_visible()
+    settings = desk.mapping("typed-last")["settings"]
+    assert (settings["filter"], settings["process_code"]) == ("DocEntry eq 2", PRICE_PROCESS_CODE)
+    idle(page)
+    tab(page, "⑤ 流程")
+    page.get_by_role("textbox", name="钉钉审批模板").fill(PROCESS_CODE)
+    tab(page, "② 目标")
+    # of another form nothing is shown before it was read
+    expect(page.get_by_text("还没有表单，请点“读取表单”")).to_be_visible()
 
 
 def test_a_file_changed_by_somebody_else_is_not_overwritten(page: Page, desk: Desk) -> None:
