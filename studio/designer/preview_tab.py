@@ -16,10 +16,10 @@ from runtime.mapping.document import parse_mapping
 from runtime.mapping.mapper import FieldTrace
 from studio.designer import send_one, session
 from studio.designer.design import Design
-from studio.designer.document import Json, with_case, with_query
+from studio.designer.document import Json, actions_called, with_case, with_query
 from studio.designer.dynamic import with_designed_connections
 from studio.designer.form_view import form_html, in_form_order
-from studio.designer.inbound import is_called, request_of, sample_of, sample_rows, target_entity
+from studio.designer.inbound import is_called, request_of, sample_of, sample_rows
 from studio.designer.messages import say
 from studio.designer.odata_form import params_of
 from studio.designer.statements import way_of
@@ -30,6 +30,8 @@ from studio.workspace import explain, explained, workspace
 __all__ = ["show"]
 
 _SHOWN: Final = "designer_preview"
+#: Calls of this action send what an approver sees.
+_APPROVAL: Final = "create_approval"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +134,9 @@ def _document(design: Design, document: PreviewDocument) -> None:
         if not document.sent:
             st.caption(t("preview.nothing_sent"))
     with right:
-        site = design.site
-        record = site is not None and target_entity(design.document, site)
-        st.markdown(f"**{t('preview.record' if record else 'preview.form')}**")
+        if document.forms:
+            approvals = design.site is not None and _APPROVAL in actions_called(design.document, design.site.flow)
+            st.markdown(f"**{t('preview.form' if approvals else 'preview.record')}**")
         for traced in document.forms.values():
             wrong = [failure.to for failure in traced.failures]
             title = str(design.document.get("title") or design.id)

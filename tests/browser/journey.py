@@ -93,6 +93,7 @@ class Journey:
             idle(self.page)
         if every:
             box = self.page.get_by_role("textbox", name="每隔多久执行")
+            expect(box).to_have_count(1)
             box.fill(every)
             box.press("Enter")
             wait_until(lambda: self._period() == every, "the period is not kept")

@@ -313,4 +313,3 @@ def test_a_system_without_callbacks_is_told_what_to_call(database: Database) -> 
     page = click(page, "reporting.show.requests/verdict")
     code = AppCodes(database, Vault(Settings().key_file)).get("requests", "verdict")
     assert f"X-Apig-AppCode: {code}" in codes(page)
-    assert weaver in page.selectbox(key="callbacks.events.connection").options

@@ -12,7 +12,7 @@ from runtime.mapping.check import check_mapping
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.templates import gallery, instantiate
 from runtime.sandbox import demo
-from studio.designer.document import Json, map_sites, row_scope, value_at, with_case
+from studio.designer.document import Json, actions_called, map_sites, row_scope, value_at, with_case
 from studio.designer.fields import entity_targets, flat
 from studio.designer.inbound import (
     is_called,
@@ -85,6 +85,10 @@ def test_a_row_of_the_sample_can_be_kept_as_a_case() -> None:
     assert not list(check_mapping(parse_mapping(kept)))
     other = with_case(whole, site, name="one", row=BODY, form={"CardCode": "C2"})
     assert [problem.level for problem in check_mapping(parse_mapping(other))] == ["error"]
+
+
+def test_what_a_flow_calls_is_found_in_every_branch() -> None:
+    assert actions_called(inbound(), "receive") == {"find", "create"}
 
 
 def test_inner_objects_are_paths() -> None:
