@@ -60,8 +60,8 @@ class Form:
     def covered(self, target: Target) -> bool:
         """Whether the dictionary covers what is right: the label ends in a Chinese name of a right field.
 
-        The head of a Chinese noun comes last, so 申购数量 is covered by 数量, and 供货渠道 by nothing. A name is one of the
-        dictionary, or a synonym of it. A column must be such a name in pinyin, by its initials or in full. Whether
+        The head of a Chinese noun comes last, so 申购数量 is covered by 数量, and 供货渠道 by nothing. A name is one of
+        the dictionary, or a synonym of it. A column must be such a name in pinyin, by its initials or in full. Whether
         auto-map gets it right plays no part.
         """
         group, right = self.answers[target]
@@ -97,7 +97,8 @@ def _forms(file: Path) -> Iterator[Form]:
         if line.startswith("="):
             if form is not None:
                 yield form
-            form, table, group = Form(*cells), "", ""
+            part, entity, title = cells
+            form, table, group = Form(part, entity, title), "", ""
         elif line.startswith("+"):
             table, group = cells
         elif form is not None:
