@@ -75,7 +75,7 @@ def _pairs(
     pairs = [("", "")] if "" in by_table else []
     decided = {table: group for table, group in rows.items() if table in by_table}
     pairs += decided.items()
-    main = max(by_group, key=lambda group: len(by_group[group]), default="")
+    main = max(filter(None, by_group), key=lambda group: len(by_group[group]), default="")
     scores = [
         (suits(by_group[group], by_table[table], table, threshold), table, group)
         for table in by_table

@@ -19,8 +19,8 @@ _PLACES: Final = frozenset({ControlType.PHONE, ControlType.ADDRESS})
 _FITS: Final[dict[str, tuple[tuple[frozenset[ControlType], float], ...]]] = {
     "text": ((_TEXTS | _CHOICES | _PEOPLE | _PLACES, 1.0), (_NUMBERS, 0.7), (frozenset({ControlType.DATE}), 0.62)),
     "integer": ((_NUMBERS, 1.0), (_TEXTS | _CHOICES | _PEOPLE, 0.98)),
-    "decimal": ((_NUMBERS, 1.0), (_TEXTS, 0.95), (_CHOICES, 0.8)),
-    "date": ((frozenset({ControlType.DATE}), 1.0), (_TEXTS, 0.95)),
+    "decimal": ((_NUMBERS, 1.0), (_TEXTS, 0.9), (_CHOICES, 0.8)),
+    "date": ((frozenset({ControlType.DATE}), 1.0), (_TEXTS, 0.9)),
     "time": ((_TEXTS, 1.0),),
     "boolean": ((_CHOICES, 1.0), (_TEXTS, 0.97)),
     "enum": ((_CHOICES | _TEXTS, 1.0),),

@@ -23,6 +23,8 @@ _RANK: Final = 0.01
 _RANKS: Final = 4
 #: Place in the dictionary at which a field is little used.
 _RARELY: Final = 60
+#: User fields are in a list of their own; in letters that may stand for either, B1's own fields come first.
+_USER_FIELD: Final = 0.33
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +71,8 @@ def names_of(source: Source) -> tuple[Name, ...]:
         ]
         named += [(latin, _DICTIONARY, 0.0, "dictionary") for latin in (entry.property, entry.column)]
     rare = min(entry.rank / _RARELY, 1.0) if entry is not None else 0.0
+    if entry is not None and entry.property.startswith("U_"):
+        rare = max(rare, _USER_FIELD)
     context = context_of(source.entity, source.table, source.group)
     found = [(normal(shown), shown, base, cost, way) for shown, base, cost, way in named if normal(shown)]
     meanings = [meaning(text, context) for text, *_ in found]

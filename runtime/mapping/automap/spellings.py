@@ -20,8 +20,8 @@ _FULL: Final = 0.86
 _INITIALS: Final = {2: 0.72, 3: 0.8}
 _MANY: Final = 0.84
 #: … and the less when the field is little used: ``bz`` is 备注 rather than 币种.
-_RARE: Final = {2: 0.3, 3: 0.08}
-_RARE_MANY: Final = 0.06
+_RARE: Final = {2: 0.3, 3: 0.2}
+_RARE_MANY: Final = 0.2
 _IN_OTHER_WORDS: Final = 0.03
 #: What it costs that a word is left out, or cut down to a character: 号 for 编号.
 _SHORTER: Final = 0.05
