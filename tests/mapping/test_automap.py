@@ -39,14 +39,14 @@ def test_names_that_strangers_chose(latin: bool, least: float) -> None:
     assert wrong < 0.02
 
 
-@pytest.mark.parametrize("latin", [False, True])
-def test_names_that_nothing_was_tuned_on(latin: bool) -> None:
+@pytest.mark.parametrize(("latin", "most"), [(False, 0.05), (True, 0.08)])
+def test_names_that_nothing_was_tuned_on(latin: bool, most: float) -> None:
     """Says no more than whether it passes: who sees the misses of the sealed set tunes on it."""
     some = [form for form in FORMS if form.part == "sealed" and form.latin is latin]
     top1, _, _ = judge(some, only=lambda form, target: form.covered(target)).shares
     _, _, wrong = judge(some).shares
-    assert top1 >= 0.8
-    assert wrong < 0.12
+    assert top1 >= 0.85
+    assert wrong < most
 
 
 def test_the_labelled_set_is_of_the_size_it_should_be() -> None:
