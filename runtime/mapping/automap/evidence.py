@@ -37,8 +37,6 @@ class Evidence:
     confidence: float
     zh: str
     en: str
-    #: Whether the very name is one of the source's.
-    exact: bool = False
 
 
 class Index:
@@ -132,7 +130,7 @@ def _same(name: Name) -> Evidence:
         zh, en = f"标签相同：{name.shown}", f"same label: {name.shown}"
     else:
         zh, en = f"名称相同：{name.shown}", f"same name: {name.shown}"
-    return Evidence(name.source, name.base - name.cost, zh, en, exact=True)
+    return Evidence(name.source, name.base - name.cost, zh, en)
 
 
 def _close(name: Name, text: str, confidence: float) -> Evidence:
