@@ -66,19 +66,16 @@ def _tabs(design: Design) -> str:
     )
     chosen = tab or current
     if chosen != current:
-        _leave(design, current)
+        # The click that leaves a tab may come in the same run as what was typed there last: the tab takes it over
+        # as if nobody had left, and then the page is drawn anew.
+        with explained():
+            TABS[current](design)
+        st.session_state[_KEPT] = chosen
+        st.rerun()
     st.session_state[_KEPT] = chosen
     if st.query_params.get(_TAB) != chosen:
         st.query_params[_TAB] = chosen
     return chosen
-
-
-def _leave(design: Design, tab: str) -> None:
-    """Take over what was typed in a tab last: the click that leaves it may come in the same run as the text."""
-    place = st.empty()
-    with place.container(), explained():
-        TABS[tab](design)
-    place.empty()
 
 
 def _head(design: Design) -> None:
