@@ -44,15 +44,26 @@ def _workbench(design: Design) -> None:
     fields_tab.absorb(design)
     with st.container(horizontal=True, vertical_alignment="center", key="designer-head"):
         _head(design)
-    tab = _tabs(design)
-    messages.show()
+    tab, chosen = _tabs()
+    # A place of their own: what comes and goes above the tab must not move it, or what is being typed there is lost.
+    with st.container():
+        if tab == chosen:
+            messages.show()
     with explained():
         TABS[tab](design)
+    if tab != chosen:
+        st.session_state[_KEPT] = chosen
+        st.rerun()
     if st.session_state.pop(_SAVING, "") == design.id:
         _save(design)
 
 
-def _tabs(design: Design) -> str:
+def _tabs() -> tuple[str, str]:
+    """The tab to draw now, and the one that is wanted.
+
+    They differ once when a tab is left: the click may come in the same run as what was typed last, and only the tab
+    itself takes that over. It is drawn where it always is: whatever it holds that draws itself anew keeps its place.
+    """
     asked = st.query_params.get(_TAB, "")
     current = st.session_state.get(_KEPT) or (asked if asked in TABS else "source")
     tab = st.segmented_control(
@@ -65,17 +76,10 @@ def _tabs(design: Design) -> str:
         key="designer_tab",
     )
     chosen = tab or current
-    if chosen != current:
-        # The click that leaves a tab may come in the same run as what was typed there last: the tab takes it over
-        # as if nobody had left, and then the page is drawn anew.
-        with explained():
-            TABS[current](design)
-        st.session_state[_KEPT] = chosen
-        st.rerun()
-    st.session_state[_KEPT] = chosen
+    st.session_state[_KEPT] = current
     if st.query_params.get(_TAB) != chosen:
         st.query_params[_TAB] = chosen
-    return chosen
+    return current, chosen
 
 
 def _head(design: Design) -> None:

@@ -87,11 +87,13 @@ class Journey:
         """Change settings, and how often the flow runs."""
         tab(self.page, "⑤ 流程")
         for name, text in settings.items():
+            expect(self._box(name)).to_have_count(1)
             self._answer(name, text)
             wait_until(lambda name=name, text=text: str(self.kept()["settings"][name]) == text, f"{name} is not kept")
             idle(self.page)
         if every:
             box = self.page.get_by_role("textbox", name="每隔多久执行")
+            expect(box).to_have_count(1)
             box.fill(every)
             box.press("Enter")
             wait_until(lambda: self._period() == every, "the period is not kept")
