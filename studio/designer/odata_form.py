@@ -13,7 +13,8 @@ from studio.designer import outside, session
 from studio.designer.design import Design
 from studio.designer.document import resolve, value_at
 from studio.designer.source_rows import forget_rows
-from studio.i18n import t
+from studio.i18n import plain, t
+from studio.workspace import explained
 
 __all__ = ["browser", "entity_of", "field_label", "form", "params_of", "selected_fields", "title"]
 
@@ -65,6 +66,9 @@ def form(design: Design, connection: str) -> None:
     )
     if text.strip() != (params.get("filter") or ""):
         changes["filter"] = text.strip() or None
+    elif "{{" in text:
+        with explained():
+            st.caption(t("source.filter_now", condition=plain(outside.query_params(design)["filter"])))
     select = _select(design, connection, chosen or "")
     if select != _listed(params.get("select")) and "select" not in changes:
         changes["select"] = select or None

@@ -47,7 +47,7 @@ def _workbench(design: Design) -> None:
     tab, chosen = _tabs()
     if tab == chosen:
         messages.show()
-    with explained():
+    with st.container(key=f"designer-tab-{tab}"), explained():
         TABS[tab](design)
     if tab != chosen:
         st.session_state[_KEPT] = chosen

@@ -20,6 +20,8 @@ from tests.service_layer import service_layer
 BIN = Path(sys.executable).parent
 LINES = "DocumentLines"
 TABLE = "物料表"
+#: Number of each tab → its key.
+TABS = {"①": "source", "②": "target", "③": "fields", "④": "preview", "⑤": "flow"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def new_mapping(page: Page, desk: Desk, name: str) -> None:
 
 
 def tab(page: Page, name: str) -> None:
+    """Change to a tab; the one that is left is drawn once more before."""
     page.get_by_test_id("stButtonGroup").get_by_text(name).click()
+    expect(page.locator(f".st-key-designer-tab-{TABS[name[0]]}")).to_be_visible()
     idle(page)
 
 

@@ -88,6 +88,7 @@ class Journey:
         """Change settings, and how often the flow runs."""
         tab(self.page, "⑤ 流程")
         for name, text in settings.items():
+            expect(self._box(name)).to_have_count(1)
             self._answer(name, text)
             wait_until(lambda name=name, text=text: str(self.kept()["settings"][name]) == text, f"{name} is not kept")
             idle(self.page)

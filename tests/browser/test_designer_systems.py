@@ -1,4 +1,4 @@
-"""WeCom and Weaver from the gallery to a saved mapping, in a real browser, over the real sandbox."""
+"""WeCom from the gallery to a saved mapping, in a real browser, over the real sandbox."""
 
 from __future__ import annotations
 
@@ -6,69 +6,12 @@ import json
 
 from playwright.sync_api import Page, expect
 
-from runtime.sandbox.demo import (
-    WEAVER_WORKFLOW,
-)
 from tests.browser.designing import (
-    LINES,
     Desk,
-    live_form,
     open_fields,
-    step_of,
     tab,
 )
-from tests.browser.support import drag, idle, line, source, target, wait_until
-
-
-def test_weaver_from_the_gallery_to_a_saved_mapping(page: Page, desk: Desk) -> None:
-    """The OA's columns are pinyin: what matches is proposed, the rest set by hand, and the preview is what is sent."""
-    page.goto(f"{desk.studio}/designer")
-    page.locator(".st-key-start_template").get_by_role("combobox").click()
-    page.get_by_role("option", name="单据审批：B1 → 泛微（OData）").click()
-    expect(page.get_by_role("textbox", name="泛微流程")).to_be_visible()
-    idle(page)
-    page.get_by_role("textbox", name="编号（文件名）").fill("drawn-for-weaver")
-    page.get_by_role("textbox", name="泛微流程").fill(str(WEAVER_WORKFLOW))
-    page.get_by_role("textbox", name="泛微流程").press("Enter")
-    page.get_by_role("button", name="创建并开始设计").click()
-    expect(page.locator(".st-key-designer-head").get_by_text("未保存的修改")).to_be_visible()
-    idle(page)
-    tab(page, "② 目标")
-    page.get_by_role("button", name="读取表单").first.click()
-    expect(page.get_by_text("已读取“采购申请”")).to_be_visible()
-    idle(page)
-    open_fields(page)
-    page.get_by_role("button", name="自动匹配").click()
-    panel = page.locator(".st-key-automap-panel")
-    expect(panel).to_contain_text("DocDate")
-    panel.locator(".st-key-automap_all button").click()
-    expect(line(page, "物料编码", "采购明细")).to_have_count(1)
-    idle(page)
-    quantity = panel.locator('[class*="-row"]').filter(has_text="Quantity")
-    quantity.get_by_role("button", name="check").click()
-    expect(panel).to_contain_text("没有更多建议")
-    idle(page)
-    drag(page, source(page, "DocEntry"), target(page, "单据编号"))
-    page.locator('[data-test="search-source"]').fill("U_OAUserID")
-    drag(page, source(page, "U_OAUserID"), target(page, "申请人"))
-    wait_until(lambda: str(live_form(page).get("申请人")).isdecimal(), "the applicant's number is missing")
-    idle(page)
-    tab(page, "④ 预览")
-    page.locator(".st-key-run-preview button").click()
-    expect(page.locator(".st-key-preview-summary")).to_contain_text("0 行有问题")
-    sent = json.loads(page.locator(".st-key-sent-0 code").inner_text())
-    values = {value["fieldName"]: value["fieldValue"] for value in json.loads(sent["mainData"])}
-    assert values["qgdb"] in {"0", "1", "2"}
-    assert values["djbh"] == sent["requestName"].split()[-1]
-    page.get_by_role("button", name="保存").click()
-    expect(page.get_by_text("已保存 drawn-for-weaver.json")).to_be_visible()
-    spec = step_of(desk.mapping("drawn-for-weaver"))
-    mapped = {field["to"]: field.get("from") for field in spec["fields"]}
-    assert (mapped["单据编号"], mapped["申请日期"]) == ("DocEntry", "DocDate")
-    [table] = spec["tables"]
-    assert (table["from"], {field["to"]: field["from"] for field in table["fields"]}["采购数量"]) == (LINES, "Quantity")
-    desk.run("check", "drawn-for-weaver")
-
+from tests.browser.support import drag, idle, line, source, target
 
 WECOM_FORM = {
     "name": "物料请购",

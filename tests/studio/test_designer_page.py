@@ -65,6 +65,15 @@ def test_rows_are_fetched_with_their_time() -> None:
 
 
 @pytest.mark.usefixtures("workspace")
+def test_a_filter_made_of_settings_is_shown_as_b1_will_read_it() -> None:
+    page = opened("source")
+    assert "{{" in page.text_area[0].value
+    shown = next(item.value for item in page.caption if "按现在的设置" in item.value).replace("\\", "")
+    assert "DocObjectCode eq '1470000113'" in shown
+    assert "{{" not in shown
+
+
+@pytest.mark.usefixtures("workspace")
 def test_a_filter_that_b1_refuses_is_answered_in_its_own_words() -> None:
     page = opened("source")
     page.text_area[0].set_value("NoSuchField eq 1").run()
