@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from runtime import jsontext
-from runtime.connectors.base import Event
-from runtime.connectors.registry import connector_kinds
+from runtime.connectors.events import Event
+from runtime.connectors.registry import connector_kind
 from runtime.store.inbox import REPORTED
 from studio.i18n import t
 
@@ -29,7 +29,7 @@ def event_title(event: Event) -> str:
 
 def kind_title(kind: str, language: str) -> str:
     """The name of a connector kind in a language; the kind itself where it is not installed."""
-    connector = connector_kinds().get(kind)
+    connector = connector_kind(kind)
     if connector is None:
         return kind
     return connector.title_zh if language.startswith("zh") else connector.title_en

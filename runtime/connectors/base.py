@@ -17,199 +17,18 @@ by SQL, the parameters of their actions too, stands in :mod:`runtime.connectors.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
-from urllib.parse import urlsplit
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
+from runtime.connectors.actions import Action
+from runtime.connectors.catalog import Catalog
+from runtime.connectors.event_stream import EventStream
+from runtime.connectors.events import CallbackRequest, Event, Received
+from runtime.connectors.settings import ConnectorSettings
 from runtime.mapping.forms import Form
-from runtime.mapping.problems import Problem
 
-if TYPE_CHECKING:
-    from runtime.connectors.event_stream import EventStream
-
-__all__ = [
-    "Action",
-    "ActionParams",
-    "Address",
-    "CallbackReply",
-    "CallbackRequest",
-    "Catalog",
-    "Connector",
-    "ConnectorSettings",
-    "Effect",
-    "Entity",
-    "Event",
-    "Finding",
-    "HttpSettings",
-    "Intent",
-    "Outcome",
-    "Received",
-    "Reconciliation",
-    "SourceField",
-    "TestReport",
-    "WireRequest",
-]
-
-
-class Effect(StrEnum):
-    """What calling an action may change in the other system."""
-
-    READ = "read"
-    #: Changes something, and is safe to repeat.
-    UPDATE = "update"
-    #: Makes something new at every call: not safe to repeat.
-    CREATE = "create"
-
-
-class Outcome(StrEnum):
-    """How an approval ended."""
-
-    AGREED = "agreed"
-    REFUSED = "refused"
-    WITHDRAWN = "withdrawn"
-
-
-def _address(text: str) -> str:
-    try:
-        parts = urlsplit(text.strip())
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ValueError(
-            "an address starts with http:// or https:// and a host name | 地址应以 http:// 或 https:// 开头，并写明主机"
-        )
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError(
-            "an address holds neither user and password nor a query | 地址里不能有用户、密码和问号后的参数"
-        )
-    return text.strip().rstrip("/")
-
-
-#: An absolute http(s) address without a final slash; credentials in it would end up in logs, so they are refused.
-Address = Annotated[str, AfterValidator(_address)]
-
-
-class ConnectorSettings(BaseModel):
-    """Settings that every connector has; each adds its own. Secret fields are typed ``SecretStr``.
-
-    The studio's form and the checks of the command line are generated from the model: every field carries ``title``
-    (Chinese) and ``description`` (English) in its :func:`~pydantic.Field`.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    timeout: float = Field(30.0, gt=0, le=600, title="超时（秒）", description="Seconds to wait for one answer")
-
-
-class HttpSettings(ConnectorSettings):
-    """Settings that every HTTP connector has."""
-
-    base_url: Address = Field(title="服务地址", description="Address that stands before the documented path")
-    verify_tls: bool = Field(True, title="校验证书", description="Verify the server's TLS certificate")
-    ca_file: str = Field("", title="自有 CA 证书文件", description="PEM file of a private certificate authority")
-    rate: float = Field(20.0, gt=0, title="每秒请求上限", description="Requests per second, at most")
-    retries: int = Field(4, ge=0, le=10, title="重试次数", description="Repeats of a call after a transient fault")
-
-
-class ActionParams(BaseModel):
-    """Parameters of an action; a misspelt one is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-    @property
-    def source(self) -> str:
-        """Of what a streamed read yields the rows: it names their documents in the ledger, so it must not change when
-        only the selection of fields or rows does."""
-        return getattr(self, "entity", None) or ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WireRequest:
-    """Exactly what an effect sends: the preview shows it, the run sends it."""
-
-    method: str
-    #: Address without query secrets.
-    url: str
-    #: The JSON body as Python values (``Decimal`` for fractions), or None.
-    body: Any = None
-    #: Headers with a meaning for the call; never credentials.
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Intent:
-    """An earlier attempt at a ``create`` whose answer never arrived."""
-
-    #: UTC; the other system may have acted at any time from here on.
-    started_at: datetime
-    document_key: str
-    #: Ids that are recorded as the result for other documents: what they name is not what this attempt created.
-    taken: frozenset[str] = frozenset()
-
-
-class Finding(StrEnum):
-    """What reconciliation established."""
-
-    FOUND = "found"
-    #: Provably not there: it may be sent.
-    ABSENT = "absent"
-    UNCLEAR = "unclear"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reconciliation:
-    """The answer to "did that earlier attempt create something?"."""
-
-    finding: Finding
-    #: The action's result as if it had been answered; only with ``FOUND``.
-    result: Any = None
-    #: Why it is unclear, for the person who decides: Chinese and English.
-    reason_zh: str = ""
-    reason_en: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Action:
-    """One thing a connection can do, named in a mapping as ``role.name``."""
-
-    name: str
-    effect: Effect
-    params: type[ActionParams]
-    zh: str
-    en: str
-    #: Called with the validated params. A read that yields many rows returns an ``AsyncIterator`` of dicts.
-    run: Callable[[Any], Awaitable[Any]]
-    #: Builds what ``run`` would send, and sends nothing; required unless the effect is READ.
-    prepare: Callable[[Any], Awaitable[WireRequest]] | None = None
-    #: Required for CREATE. It looks at once: an attempt of a moment ago may still be under way in the other system, so
-    #: the caller lets it settle before ``ABSENT`` counts.
-    reconcile: Callable[[Any, Intent], Awaitable[Reconciliation]] | None = None
-    #: ``run`` returns an ``AsyncIterator[dict[str, Any]]``.
-    streams: bool = False
-    #: For a streamed read: called with the same params and a row that it yielded; the row as it is now, or None if it
-    #: is gone or no longer what the params ask for. Without it the whole read is repeated to find out.
-    reread: Callable[[Any, Mapping[str, Any]], Awaitable[dict[str, Any] | None]] | None = None
-    #: For an update: called with its params, it gives the fields that the update writes as the record holds them now,
-    #: or None if there is no such record. A source may show it as it was, or in other words: this tells.
-    read_back: Callable[[Any], Awaitable[Mapping[str, Any] | None]] | None = None
-    #: For previews of an effect whose result goes into what is sent next: called with the params and a placeholder, it
-    #: gives a result in which the placeholder stands for what only the other system can tell.
-    promise: Callable[[Any, str], Any] | None = None
-    #: What is wrong with a mapping's ``with`` beyond names, as far as it is known without a run: it gets the values
-    #: with settings filled in; texts that need more still hold their ``{{ … }}``. ``where`` of a problem begins there.
-    examine: Callable[[Mapping[str, Any]], Sequence[Problem]] | None = None
-
-    def __post_init__(self) -> None:
-        if self.effect is not Effect.READ and self.prepare is None:
-            raise TypeError(f"action {self.name}: an effect needs prepare")
-        if self.effect is Effect.CREATE and self.reconcile is None:
-            raise TypeError(f"action {self.name}: create needs reconcile")
+__all__ = ["Connector", "TestReport"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,93 +39,6 @@ class TestReport:
 
     #: (Chinese, English) lines, e.g. ("登录成功，版本 1000280", "logged in, version 1000280").
     lines: Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallbackRequest:
-    """An HTTP request as it came in; query and header names in lower case."""
-
-    method: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallbackReply:
-    """What to answer."""
-
-    status: int = 200
-    body: bytes = b""
-    content_type: str = "application/json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """One thing that happened in the other system, normalised."""
-
-    #: Unique per connection: a redelivery has the same key.
-    key: str
-    #: ``approval.started``, ``approval.finished`` (agreed, refused or withdrawn), ``approval.deleted``, or a
-    #: connector's own type.
-    type: str
-    instance_id: str = ""
-    #: Form (process code, template id, workflow id) that it belongs to.
-    form: str = ""
-    outcome: Outcome | None = None
-    #: The OA's user id of who decided last, if the event says.
-    approver: str = ""
-    #: UTC, or None where the event does not say.
-    finished_at: datetime | None = None
-    #: The decrypted message itself.
-    raw: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Received:
-    """A verified callback: what it reports (nothing for an address check), and the acknowledgement to send once the
-    events are safely stored."""
-
-    events: tuple[Event, ...]
-    reply: CallbackReply
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entity:
-    """Something rows can be read from: an OData entity set, a table, a view."""
-
-    name: str
-    #: Names of the key properties, in order.
-    key: tuple[str, ...]
-    label: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceField:
-    """A field of an entity, for the field picker."""
-
-    name: str
-    #: ``text integer decimal date time boolean enum object``
-    type: str
-    #: Empty for the header, else the collection's name (``DocumentLines``).
-    group: str = ""
-    label: str = ""
-    #: A user field (``U_…``).
-    custom: bool = False
-    #: Members, for an enum.
-    members: tuple[str, ...] = ()
-
-
-class Catalog(ABC):
-    """What a source offers to read."""
-
-    @abstractmethod
-    async def entities(self) -> Sequence[Entity]:
-        """All of them, sorted by name."""
-
-    @abstractmethod
-    async def fields(self, entity: str) -> Sequence[SourceField]:
-        """Header fields first, then those of each detail collection; user fields included with their description."""
 
 
 S = TypeVar("S", bound=ConnectorSettings)
@@ -402,6 +134,11 @@ class Connector(ABC, Generic[S]):
     #: Whether :meth:`poll_event` works.
     has_polling: ClassVar[bool] = False
 
+    @property
+    def tells_outcomes(self) -> bool:
+        """Whether :meth:`poll_event` works and these settings let it tell how an approval ended."""
+        return self.has_polling
+
     async def register(self) -> Mapping[str, str]:
         """Make this product known to the other system, once; a person asks for it, nothing ever does so by itself.
 
@@ -417,9 +154,3 @@ class Connector(ABC, Generic[S]):
     def is_registered(self) -> bool:
         """Whether the settings hold what registering gives."""
         return False
-
-
-async def rows(items: Sequence[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
-    """A stream over rows that are already here."""
-    for item in items:
-        yield item

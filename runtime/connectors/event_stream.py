@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-from runtime.connectors.base import Event
+from runtime.connectors.events import Event
 from runtime.errors import IntegrationError
 
 __all__ = ["Delivery", "EventStream"]

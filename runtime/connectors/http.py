@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from yarl import URL
 
 from runtime import jsontext
-from runtime.connectors.base import Effect, HttpSettings
+from runtime.connectors.actions import Effect
+from runtime.connectors.settings import HttpSettings
 from runtime.errors import (
     BadConnection,
     IntegrationError,

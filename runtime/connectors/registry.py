@@ -5,34 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from runtime.connectors.b1_di_api.connector import DiApiConnector
-from runtime.connectors.b1_service_layer.connector import ServiceLayerConnector
-from runtime.connectors.base import Connector, ConnectorSettings
-from runtime.connectors.dingtalk.connector import DingTalkConnector
-from runtime.connectors.sql.connector import SqlConnector
-from runtime.connectors.weaver.connector import WeaverConnector
-from runtime.connectors.wecom.connector import WeComConnector
+from runtime.connectors.base import Connector
+from runtime.connectors.settings import ConnectorSettings
 from runtime.errors import BadConnection
 
-__all__ = ["check_settings", "connector_kinds", "open_connector", "secret_fields"]
+__all__ = ["check_settings", "connector_kind", "connector_kinds", "open_connector", "secret_fields"]
 
 #: Installed packages add kinds of their own under this entry point group; each entry names a :class:`Connector` class.
 _GROUP = "b1_integration.connectors"
 
-_BUILT_IN: tuple[type[Connector[Any]], ...] = (
-    ServiceLayerConnector,
-    DiApiConnector,
-    SqlConnector,
-    DingTalkConnector,
-    WeComConnector,
-    WeaverConnector,
-)
+#: Kind → package and class. A kind is loaded when a connection of it is met: what a company lacks weighs nothing.
+_BUILT_IN = {
+    "b1.service_layer": ("b1_service_layer", "ServiceLayerConnector"),
+    "b1.di_api": ("b1_di_api", "DiApiConnector"),
+    "sql": ("sql", "SqlConnector"),
+    "dingtalk": ("dingtalk", "DingTalkConnector"),
+    "wecom": ("wecom", "WeComConnector"),
+    "weaver": ("weaver", "WeaverConnector"),
+}
 
 _FAULTS = {
     "missing": ("缺少此项", "is missing"),
@@ -46,22 +43,15 @@ def connector_kinds() -> dict[str, type[Connector[Any]]]:
 
     :raises BadConnection: an installed package's connector cannot be loaded, or takes a name that is taken
     """
-    kinds = {kind.kind: kind for kind in _BUILT_IN}
-    for entry in entry_points(group=_GROUP):
-        try:
-            found = entry.load()
-        except Exception as error:  # a foreign package may fail in any way
-            raise BadConnection(
-                "扩展连接器无法加载", "An installed connector cannot be loaded", where=entry.value, remote=str(error)
-            ) from error
-        if not (isinstance(found, type) and issubclass(found, Connector)) or found.kind in kinds:
-            raise BadConnection(
-                "扩展连接器不是新的连接类型",
-                "An installed connector is not a new kind of connection",
-                where=entry.value,
-            )
-        kinds[found.kind] = found
-    return kinds
+    return {name: _built_in(name) for name in _BUILT_IN} | _installed()
+
+
+def connector_kind(kind: str) -> type[Connector[Any]] | None:
+    """One kind, or None if there is no such kind.
+
+    :raises BadConnection: see :func:`connector_kinds`
+    """
+    return _built_in(kind) if kind in _BUILT_IN else _installed().get(kind)
 
 
 def secret_fields(kind: str) -> frozenset[str]:
@@ -114,11 +104,46 @@ def check_settings(name: str, document: Mapping[str, Any]) -> None:
             raise _bad_settings(name, model, faults) from None  # its text would show the values
 
 
+def _built_in(kind: str) -> type[Connector[Any]]:
+    package, name = _BUILT_IN[kind]
+    found: type[Connector[Any]] = getattr(import_module(f"runtime.connectors.{package}.connector"), name)
+    return found
+
+
+def _installed() -> dict[str, type[Connector[Any]]]:
+    kinds: dict[str, type[Connector[Any]]] = {}
+    for entry in entry_points(group=_GROUP):
+        found = _load(entry)
+        if found.kind in _BUILT_IN or found.kind in kinds:
+            raise _not_new(entry)
+        kinds[found.kind] = found
+    return kinds
+
+
+def _load(entry: EntryPoint) -> type[Connector[Any]]:
+    try:
+        found = entry.load()
+    except Exception as error:  # a foreign package may fail in any way
+        raise BadConnection(
+            "扩展连接器无法加载", "An installed connector cannot be loaded", where=entry.value, remote=str(error)
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Connector)):
+        raise _not_new(entry)
+    return found
+
+
+def _not_new(entry: EntryPoint) -> BadConnection:
+    return BadConnection(
+        "扩展连接器不是新的连接类型",
+        "An installed connector is not a new kind of connection",
+        where=entry.value,
+    )
+
+
 def _kind(kind: Any, name: str) -> type[Connector[Any]]:
-    kinds = connector_kinds()
-    if isinstance(kind, str) and kind in kinds:
-        return kinds[kind]
-    known = ", ".join(sorted(kinds))
+    if isinstance(kind, str) and (found := connector_kind(kind)) is not None:
+        return found
+    known = ", ".join(sorted(connector_kinds()))
     raise BadConnection(
         f"没有连接类型 {kind!r}，可用：{known}",
         f"There is no kind of connection {kind!r}; known: {known}",

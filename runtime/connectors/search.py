@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from runtime.connectors.base import Finding, Intent, Reconciliation
+from runtime.connectors.actions import Finding, Intent, Reconciliation
 from runtime.errors import NotFound
 
 __all__ = ["MOST_CANDIDATES", "search", "unclear"]

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from runtime.connectors.base import Action, ActionParams, Effect
-from runtime.engine.context import Call, Frame, Origin, Rows, Stream, Variables
+from runtime.connectors.actions import Action, ActionParams, Effect
+from runtime.engine.context import Call, Frame, Interrupted, Origin, Rows, Stream, Variables
 from runtime.errors import BadMapping, MappingFailed
 from runtime.mapping.expressions import Scope
 
@@ -16,6 +16,7 @@ __all__ = ["CallStep"]
 
 #: A read that is not gone through by one ``each`` is held in memory; more rows than this are refused.
 COLLECT_LIMIT = 10_000
+_NOT_MADE = "运行停止，此调用没有发出 | the run was stopped before this call was made"
 
 
 class CallStep:
@@ -49,23 +50,40 @@ class CallStep:
                 )
             values = record.input = self._values(scope)
             params = _validate(action, values, step)
-            call = Call(step=step, connector=connector, action=action, values=values, params=params, record=record)
-            if action.effect is not Effect.READ:
-                result = await run.performer.change(frame, call)
+            call = Call(
+                step=step,
+                connector=connector,
+                action=action,
+                values=values,
+                params=params,
+                record=record,
+                turn=frame.turn,
+            )
+            try:
+                result = await self._make(frame, call)
+            except Interrupted:
+                record.note = _NOT_MADE
+                raise
+            if isinstance(result, Stream):
+                record.note = "stream"
             else:
-                result = await run.performer.read(frame, call)
-                if action.streams:
-                    source = "/".join(part for part in (connector.name, params.source) if part)
-                    source += f"#{connector.identity}" if connector.identity else ""
-                    origin = Origin(action, params, source)
-                    if self._streams:
-                        record.note = "stream"
-                        scope[self._name or ""] = Stream(result, origin)
-                        return
-                    result = Rows(await _collect(result, step), origin)
-            record.output = result
+                record.output = result
         if self._name is not None:
             scope[self._name] = result
+
+    async def _make(self, frame: Frame, call: Call) -> Any:
+        if call.action.effect is not Effect.READ:
+            return await frame.run.performer.change(frame, call)
+        async with call.turn:
+            result = await frame.run.performer.read(frame, call)
+            return await self._rows(call, result) if call.action.streams else result
+
+    async def _rows(self, call: Call, result: AsyncIterator[dict[str, Any]]) -> Stream | Rows:
+        connector = call.connector
+        source = "/".join(part for part in (connector.name, call.params.source) if part)
+        source += f"#{connector.identity}" if connector.identity else ""
+        origin = Origin(call.action, call.params, source)
+        return Stream(result, origin) if self._streams else Rows(await _collect(result, call.step), origin)
 
 
 async def _collect(rows: AsyncIterator[dict[str, Any]], step: str) -> list[dict[str, Any]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from runtime.connectors.base import Action, Connector
+from runtime.connectors.actions import Action
+from runtime.connectors.base import Connector
 from runtime.engine.overlaps import check_overlaps
 from runtime.engine.pool import Lease
 from runtime.engine.releasing import check_releasing
@@ -40,6 +41,7 @@ async def check_with_connections(mapping: Mapping, pool: Lease | None) -> list[P
                 problems.append(Problem("error", where, error.zh, error.en))
             else:
                 kinds[connector.kind] = name
+                problems += _silent(mapping, role, connector)
                 shapes[role] = {action.name: _shape(action) for action in connector.actions.values()}
         if len(kinds) > 1:
             told = ", ".join(f"{name} = {kind}" for kind, name in kinds.items())
@@ -51,7 +53,8 @@ async def check_with_connections(mapping: Mapping, pool: Lease | None) -> list[P
                     f"The connections to choose from must be of one kind ({told})",
                 )
             )
-    return [*problems, *check_mapping(mapping, None if problems else shapes), *check_releasing(mapping)]
+    unusable = any(problem.level == "error" for problem in problems)
+    return [*problems, *check_mapping(mapping, None if unusable else shapes), *check_releasing(mapping)]
 
 
 async def check_together(mappings: Iterable[Mapping], pool: Lease | None) -> list[tuple[str, Problem]]:
@@ -77,6 +80,22 @@ async def require_fit(mapping: Mapping, pool: Lease) -> None:
             first.en + (f" ({more} more errors: see b1-runtime check)" if more else ""),
             where=f"{mapping.id}.{first.where}",
         )
+
+
+def _silent(mapping: Mapping, role: str, connector: Connector[Any]) -> Iterator[Problem]:
+    """Flows that wait for what this connection never reports: it sends no events, and its settings keep it from being
+    asked."""
+    if connector.has_callback or connector.tells_outcomes:
+        return
+    for name, flow in mapping.flows.items():
+        if flow.trigger.event is not None and flow.trigger.event.connection == role:
+            yield Problem(
+                "warning",
+                f"flows.{name}.trigger.event",
+                f"连接 {connector.name} 没有回调，也没有说明如何得知审批结论（outcome_source），此流程不会执行",
+                f"Connection {connector.name} sends no events, and nothing tells how an approval ended "
+                "(outcome_source): this flow is never carried out",
+            )
 
 
 def _shape(action: Action) -> ActionShape:

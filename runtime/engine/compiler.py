@@ -152,7 +152,7 @@ class _FlowCompiler:
                 return make.respond(place, *parts)
             case StopStep():
                 place = self._place(level, step.id or "stop")
-                return make.stop(place, self._value(step.stop, level, place))
+                return make.stop(place, self._value(step.stop, level, place), failed=step.failed)
         raise BadMapping("未知的步骤", "An unknown kind of step", where=self._where(level, type(step).__name__))
 
     def _call(self, step: CallStep, level: _Level, *, streams: bool) -> StepFunction:

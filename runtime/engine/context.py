@@ -6,12 +6,15 @@ import copy
 import hashlib
 from collections.abc import Awaitable, Callable
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
-from runtime.connectors.base import Action, ActionParams, Connector, Event
+from runtime.connectors.actions import Action, ActionParams
+from runtime.connectors.base import Connector
+from runtime.connectors.events import Event
 from runtime.engine.circuit import Breaker, Circuits
 from runtime.engine.pool import Lease
 from runtime.engine.records import StepRecord, StepRecords
@@ -38,6 +41,7 @@ __all__ = [
     "StepFunction",
     "Stopped",
     "Stream",
+    "Turn",
     "choice_scope",
 ]
 
@@ -70,6 +74,10 @@ class Interrupted(Exception):
     """The run was asked to stop: no further step begins."""
 
 
+#: Whoever holds it may make a call: it bounds how many are made at a time.
+Turn = AbstractAsyncContextManager[None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One call of an action, ready to be made."""
@@ -82,6 +90,8 @@ class Call:
     values: Variables
     params: ActionParams
     record: StepRecord
+    #: Held while it is under way: see :attr:`Frame.turn`.
+    turn: Turn
 
 
 @dataclass(frozen=True)
@@ -320,6 +330,8 @@ class Frame:
     nested: bool = False
     #: Sub-flows around this one.
     depth: int = 0
+    #: Taken by each call, so that a document that waits for the ledger makes room for another one.
+    turn: Turn = field(default_factory=nullcontext)
 
     def inner(self, **changes: Any) -> Frame:
         """This frame with some changes."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from runtime.connectors.base import Effect, Finding, Reconciliation
+from runtime.connectors.actions import Effect, Finding, Reconciliation
 from runtime.engine.context import Call
 from runtime.engine.inquiry import Inquiry, created, sent
 from runtime.engine.notes import Notes
@@ -17,7 +17,7 @@ from runtime.faultpoints import FaultPoint, reach
 from runtime.store.columns import utc_now
 from runtime.store.entries import Entry
 from runtime.store.instances import TakenByAnother
-from runtime.store.ledger import DeliveryState, EffectRecord, EffectState, form_of
+from runtime.store.ledger import REQUEST_SOURCE, DeliveryState, EffectRecord, EffectState, form_of
 from runtime.store.runs import error_record
 
 __all__ = ["FROM_LEDGER", "Document", "done_elsewhere", "same_call"]
@@ -75,18 +75,20 @@ class Document:
             target=target(call),
             started_at=utc_now(),
         )
-        if sending.request is not None:
+        if sending.request is not None or self.notes.place.source == REQUEST_SOURCE:
+            # A request that changed nothing may be replaced by another one: also what writes no values has to show.
             self.notes.add(sending)
             await self.notes.save()
         elif self.notes.owing:
             await self.notes.save()
         try:
-            reach(FaultPoint.BEFORE_WRITE_BACK)
-            result = await call.action.run(call.params)
-            reach(FaultPoint.AFTER_WRITE_BACK)
+            async with call.turn:
+                reach(FaultPoint.BEFORE_WRITE_BACK)
+                result = await call.action.run(call.params)
+                reach(FaultPoint.AFTER_WRITE_BACK)
         except (FixData, FixSetup):
-            if recorded is None:
-                # Refused, and never tried before: nothing of it stands anywhere.
+            if recorded is None or recorded.state is EffectState.ABSENT:
+                # Refused, and so was every attempt before: nothing of it stands anywhere.
                 self.notes.add(replace(sending, state=EffectState.ABSENT, request=None, finished_at=utc_now()))
             raise
         self.notes.add(replace(sending, state=EffectState.DONE, result=result, finished_at=utc_now()))

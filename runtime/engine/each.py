@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from runtime.engine.context import (
     Origin,
     Outcome,
     Rows,
+    Run,
     Skipped,
     StepFunction,
     Stopped,
@@ -33,6 +35,9 @@ from runtime.store.columns import utc_now
 __all__ = ["Each", "key_text", "unexpected"]
 
 log = structlog.get_logger(__name__)
+
+#: For so many documents whose calls are made at a time one more is in work: it waits for the ledger, or for its turn.
+_ONE_AHEAD_OF = 4
 
 
 class Each:
@@ -93,9 +98,11 @@ class Each:
                 if request.limit is not None and run.taken() >= request.limit:
                     return
 
+        outer = frame.inner(turn=_Turns(self._concurrency, run))
+
         async def work(numbered: tuple[int, Any]) -> None:
             number, item = numbered
-            await self._document(frame, scope, position=number, item=item, origin=origin, key_of=key_of)
+            await self._document(outer, scope, position=number, item=item, origin=origin, key_of=key_of)
 
         if request.limit is not None and run.taken() >= request.limit:
             return
@@ -104,7 +111,8 @@ class Each:
             if run.breaker.on_trial and (first := await anext(items, None)) is not None:
                 # A system that was down: one document shows whether it is back before more are taken up.
                 await work(first)
-            await _spread(items, self._concurrency, work, lambda: not run.stopping and run.closed is None)
+            ahead = self._concurrency // _ONE_AHEAD_OF
+            await _spread(items, self._concurrency + ahead, work, lambda: not run.stopping and run.closed is None)
         finally:
             await _close(items)
             await _close(rows)
@@ -195,12 +203,14 @@ class Each:
             mark = key_text(self._key(inner)) if self._key is not None else str(position)
             prefix = f"{frame.prefix}{self._place}[{quote(mark, safe='')}]/"
             try:
-                await self._body(frame.inner(prefix=prefix, owns_document=False), inner)
+                await self._body(frame.inner(prefix=prefix, owns_document=False, turn=nullcontext()), inner)
             except Stopped:
                 return
 
         try:
-            await _spread(numbered(), self._concurrency, work, lambda: not frame.run.stopping)
+            # The whole loop is one turn: its own concurrency bounds what happens within.
+            async with frame.turn:
+                await _spread(numbered(), self._concurrency, work, lambda: not frame.run.stopping)
         finally:
             await _close(rows)
         if frame.run.stopping:
@@ -210,6 +220,23 @@ class Each:
         """Whose documents they are, in the ledger. It must not change when steps are renamed."""
         source = origin.source if origin is not None else ""
         return source if self._ordinal == 1 else f"{source}#{self._ordinal}"
+
+
+class _Turns(AbstractAsyncContextManager[None]):
+    """So many calls at a time; once the run is to stop nobody gets a turn any more."""
+
+    def __init__(self, at_a_time: int, run: Run) -> None:
+        self._free = asyncio.Semaphore(at_a_time)
+        self._run = run
+
+    async def __aenter__(self) -> None:
+        await self._free.acquire()
+        if self._run.stopping:
+            self._free.release()
+            raise Interrupted
+
+    async def __aexit__(self, *_: object) -> None:
+        self._free.release()
 
 
 def key_text(key: Any) -> str:

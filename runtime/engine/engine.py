@@ -27,7 +27,7 @@ from runtime.mapping.models import Mapping
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
 from runtime.store.instances import awaits_answer, find_instance, waiting_for_answer
-from runtime.store.ledger import RUN_SOURCES, UNFINISHED, Delivery, end_of_source, record_outcome
+from runtime.store.ledger import REQUEST_SOURCE, RUN_SOURCES, UNFINISHED, Delivery, end_of_source, record_outcome
 from runtime.store.runs import finish_run, new_run_id, start_run
 
 __all__ = ["Cause", "Counts", "Engine", "Progress", "RunRequest", "RunSummary", "event_connection", "own_document"]
@@ -281,7 +281,7 @@ def own_document(run: Run, delivery: Delivery | None) -> Any:
 
 
 def _run_source(run: Run) -> str:
-    return f"event:{event_connection(run)}" if run.request.event is not None else f"run:{run.request.cause}"
+    return f"event:{event_connection(run)}" if run.request.event is not None else REQUEST_SOURCE
 
 
 def event_connection(run: Run) -> str:

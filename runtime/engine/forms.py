@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.engine.context import Call
 from runtime.errors import ValueRefused
 from runtime.mapping.mapper import MappedForm

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from runtime import jsontext
-from runtime.connectors.base import ActionParams, Finding, Intent, Reconciliation
+from runtime.connectors.actions import ActionParams, Finding, Intent, Reconciliation
 from runtime.engine.context import Call
 from runtime.errors import RetryLater
 from runtime.mapping.mapper import MappedForm

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.engine.context import Call, Element, Frame, Origin, Outcome, Run, Skipped, Variables
 from runtime.engine.document import Document
 from runtime.engine.forms import check_forms
@@ -67,9 +67,12 @@ class Live:
         """Make a call that changes something, at most once per generation of the document."""
         check_forms(call)
         if frame.document is None:
-            return await call.action.run(call.params)
+            async with call.turn:
+                return await call.action.run(call.params)
         if call.action.effect is Effect.CREATE:
-            return await frame.document.create(call)
+            # The intent is committed while it is our turn: it must not be much older than the call.
+            async with call.turn:
+                return await frame.document.create(call)
         return await frame.document.update(call)
 
     def map(self, frame: Frame, record: StepRecord, step: str, mapper: Mapper, scope: Variables) -> MappedForm:
@@ -85,7 +88,8 @@ class Live:
             standing = await self._lookup(place)
             item, generation = element.item, 1
             if standing is not None and standing.state is DeliveryState.COMPLETE:
-                item = await resubmitted(element, standing, run, self._db)
+                async with frame.turn:
+                    item = await resubmitted(element, standing, run, self._db)
                 generation, standing = standing.generation + 1, None
             frame.document = self._document(place, element.key, item, standing, generation)
             frame.owns_document = True

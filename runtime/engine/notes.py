@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.engine.inquiry import Flights
 from runtime.errors import OutcomeUnknown
 from runtime.faultpoints import FaultPoint, reach

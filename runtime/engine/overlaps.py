@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any, NamedTuple
 
-from runtime.connectors.base import Connector, HttpSettings
+from runtime.connectors.base import Connector
+from runtime.connectors.settings import HttpSettings
 from runtime.engine.pool import Lease
 from runtime.engine.submissions import Submission, submissions
 from runtime.errors import IntegrationError

@@ -7,7 +7,8 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.connectors.base import Effect, Event, WireRequest, rows
+from runtime.connectors.actions import Effect, WireRequest, rows
+from runtime.connectors.events import Event
 from runtime.engine.compiler import compile_mapping
 from runtime.engine.context import Answer, Call, Element, Frame, Interrupted, Outcome, Run, Stopped, Variables
 from runtime.engine.document import FROM_LEDGER, done_elsewhere, same_call

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runtime.connectors.base import Event
+from runtime.connectors.events import Event
 from runtime.errors import IntegrationError
 from runtime.mapping.models import Response
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.engine.context import Answer, Frame, Interrupted, StepFunction, Stopped, Variables
-from runtime.errors import BadMapping, IntegrationError, MappingFailed
+from runtime.errors import BadMapping, FixData, IntegrationError, MappingFailed
 from runtime.mapping.expressions import Scope
 from runtime.mapping.mapper import Mapper
 from runtime.mapping.models import Response
@@ -256,12 +256,18 @@ def respond(place: str, status: Value, body: Value, headers: Value) -> StepFunct
     return run
 
 
-def stop(place: str, reason: Value) -> StepFunction:
-    """``stop``"""
+def stop(place: str, reason: Value, *, failed: bool) -> StepFunction:
+    """``stop``
+
+    :param failed: the reason is an error
+    """
 
     async def run(frame: Frame, scope: Variables) -> None:
         with frame.records.begin(frame.prefix + place, "stop") as record:
-            record.note = str(reason(scope))
-        raise Stopped(record.note)
+            text = str(reason(scope))
+            if failed:
+                raise FixData(text, text, where=record.step)
+            record.note = text
+        raise Stopped(text)
 
     return run

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any
 
 from runtime import jsontext
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.engine.context import Call, Skipped
 from runtime.store.ledger import Delivery, EffectRecord, EffectState
 

@@ -194,9 +194,13 @@ class RespondStep(_Step):
 
 
 class StopStep(_Step):
-    """End the flow (inside ``each``: this element) without an error, with a reason for the log."""
+    """End the flow (inside ``each``: this element), with a reason for the log.
+
+    :param failed: it ends with an error, which is the reason: the document counts as failed, ``catch`` sees it
+    """
 
     stop: str
+    failed: bool = False
 
 
 #: What a step can be; the key names the kind.
@@ -270,6 +274,9 @@ class HttpEvent(_Part):
     #: Yields ``agreed``, ``refused``, ``withdrawn``, or nothing.
     outcome: str | None = None
     approver: str | None = None
+    #: When it was decided, as the other system writes it; a time without offset is in the mapping's zone. Of two
+    #: reports that say so the later one stands, whichever arrives first.
+    finished_at: str | None = None
     #: Seconds, 0 to 300: how long the caller waits for the flow's answer. After that, ``on_stored`` is answered.
     wait: str | int = 20
 
@@ -278,11 +285,11 @@ class HttpTrigger(_Part):
     #: Empty = ``{mapping}/{flow}``, see :meth:`Mapping.http_path`.
     path: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9_./-]*)?$")
     methods: tuple[Literal["GET", "POST", "PUT", "PATCH", "DELETE"], ...] = ("POST",)
-    #: Expression over ``request``; equal keys get the stored answer.
+    #: Expression over ``request``; equal keys get the stored answer. A key under which nothing happened is free again.
     key: str | None = None
-    #: What is answered when the flow fails; it may use ``error`` (``message``, ``code``, ``remote``, ``where``,
-    #: ``repeats`` = the runtime tries again by itself), ``request`` and ``settings``. None = the product's own error
-    #: object.
+    #: What is answered when the flow fails, and to a request that is refused (with the status of the refusal); it may
+    #: use ``error`` (``message``, ``code``, ``remote``, ``where``, ``repeats`` = the runtime tries again by itself),
+    #: ``request`` and ``settings``. None = the product's own error object.
     on_error: Response | None = None
     #: The flow then has the variable ``event``, and the write-back of the approval's document is finished first.
     event: HttpEvent | None = None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
+from dataclasses import replace
 from typing import Any
 
 from runtime.engine.request import RunSummary
 from runtime.engine.steps import answer_of, error_variable
-from runtime.errors import IntegrationError
+from runtime.errors import IntegrationError, RequestRejected
 from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import HttpTrigger, Mapping, Response
 from runtime.service.idempotency import Outcome
 from runtime.store.answers import StoredAnswer
 
-__all__ = ["answer_of_failure", "answer_of_run", "answer_of_storing", "described"]
+__all__ = ["answer_of_failure", "answer_of_refusal", "answer_of_run", "answer_of_storing", "described"]
 
 
 def answer_of_run(mapping: Mapping, flow: str, summary: RunSummary) -> Outcome:
@@ -52,6 +53,20 @@ def answer_of_failure(
         raise error
     known = {"request": asked, "error": {**error_variable(error), "repeats": repeats}}
     return _worked_out(mapping, wanted, known, f"{mapping.id}/{flow} trigger.http.on_error")
+
+
+def answer_of_refusal(mapping: Mapping, flow: str, asked: AnyMapping[str, Any], error: RequestRejected) -> StoredAnswer:
+    """What a caller with the AppCode is answered whose request is not served: as the trigger says of failures, with the
+    status that tells why.
+
+    :param asked: the variable ``request``; its body is None if it could not be read
+    :raises RequestRejected: the trigger says nothing, or what it says cannot be worked out for such a request
+    """
+    try:
+        answer = answer_of_failure(mapping, flow, asked, error)
+    except IntegrationError:
+        raise error from None
+    return replace(answer, status=error.status)
 
 
 def answer_of_storing(mapping: Mapping, flow: str, asked: AnyMapping[str, Any]) -> StoredAnswer:

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from runtime.connectors.base import CallbackRequest, Connector
+from runtime.connectors.base import Connector
+from runtime.connectors.events import CallbackRequest
 from runtime.engine.pool import ConnectorPool
 from runtime.errors import BadConnection, CallbackRejected, IntegrationError, RequestRejected
 from runtime.faultpoints import FaultPoint, reach

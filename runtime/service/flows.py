@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -13,10 +14,18 @@ from starlette.responses import Response
 from runtime import jsontext
 from runtime.engine.context import choice_scope
 from runtime.engine.request import RunRequest
-from runtime.errors import BadMapping, FixData, IntegrationError, MappingFailed, RequestRejected, RetryLater
+from runtime.errors import (
+    BadMapping,
+    FixData,
+    IntegrationError,
+    MappingFailed,
+    RequestRejected,
+    RetryLater,
+    SecretsLocked,
+)
 from runtime.mapping.choosing import chosen_here
 from runtime.mapping.models import Flow, Mapping
-from runtime.service.answering import answer_of_failure, answer_of_run, described
+from runtime.service.answering import answer_of_failure, answer_of_refusal, answer_of_run, described
 from runtime.service.body import read_body
 from runtime.service.dispatcher import Dispatcher
 from runtime.service.idempotency import Idempotency, Outcome, request_key, unnamed_key
@@ -39,6 +48,8 @@ _APPCODE = "x-apig-appcode"
 #: In the names of headers that a mapping never sees, and that are not stored: they carry credentials, ours or those of
 #: a gateway between.
 _PRIVATE = re.compile(r"authorization|cookie|app-?code|token|secret|password|api-?key")
+#: Seconds after which a caller should try once more.
+_AGAIN_AFTER = "60"
 #: Stands for addresses that do not exist: what a stranger makes up must not become a label.
 _NO_FLOW = "(none)"
 
@@ -109,11 +120,11 @@ class HttpFlows:
         return response
 
     async def _answer(self, request: Request, path: str) -> Response:
+        code = request.headers.get(_APPCODE, "")
         found = self._flows.get(path)
         if found is None:
-            raise RequestRejected("没有这个地址", "There is no such address", status=404)
+            raise await self._no_address(code)
         mapping, name = found
-        code = request.headers.get(_APPCODE, "")
         if not code or not await asyncio.to_thread(self._codes.accepts, mapping.id, name, code):
             log.warning("caller refused", path=path, given=bool(code))
             raise RequestRejected(
@@ -121,21 +132,38 @@ class HttpFlows:
                 "The AppCode is missing or wrong (header X-Apig-AppCode)",
                 status=401,
             )
-        _check_method(mapping.flows[name], request.method)
-        body = await _json_body(request)
         asked: dict[str, Any] = {
             "method": request.method,
             "path": path,
             "query": dict(request.query_params),
             "headers": {key: value for key, value in request.headers.items() if not _PRIVATE.search(key)},
-            "body": body,
+            "body": None,
         }
         try:
+            _check_method(mapping.flows[name], request.method)
+            asked["body"] = await _json_body(request)
             return await self._carry_out(mapping, name, asked)
-        except RequestRejected:
-            raise
+        except RequestRejected as error:
+            answer = answer_of_refusal(mapping, name, asked, error)
+            return _json(answer.body, answer.status, {**answer.headers, **_closing(answer.status)})
         except IntegrationError as error:
             return _respond(answer_of_failure(mapping, name, asked, error))
+
+    async def _no_address(self, code: str) -> RequestRejected:
+        """Of a mapping that was never good in this life of the runtime neither the addresses are known, nor what is
+        reported to them: whoever has the AppCode of one is to come again, to all others there is nothing here."""
+        broken = self._live.without_good_version
+        with suppress(SecretsLocked):
+            known = await asyncio.to_thread(self._codes.open_any, broken, code)
+            if known:
+                log.warning("caller of a broken mapping is told to come again", mappings=broken)
+                return RequestRejected(
+                    "该 AppCode 所属的映射文件有错误、无法加载，请求没有保存；映射修复后请重发",
+                    "The mapping of this AppCode cannot be loaded because its file is wrong; the request was not kept, "
+                    "send it again once the mapping is repaired",
+                    status=503,
+                )
+        return RequestRejected("没有这个地址", "There is no such address", status=404)
 
     async def _carry_out(self, mapping: Mapping, name: str, asked: dict[str, Any]) -> Response:
         given = asked["body"] if isinstance(asked["body"], dict) else {}
@@ -143,8 +171,9 @@ class HttpFlows:
         key = request_key(mapping, name, asked, connections=connections)
         event = reported_event(mapping, name, asked)
         if event is not None:
+            named = key is not None
             key = key or unnamed_key(mapping, name, asked, prefix=event.key)
-            answer, known = await self._reports.answer(mapping, name, asked, event, key)
+            answer, known = await self._reports.answer(mapping, name, asked, event, key, named=named)
             return _respond(answer, replayed=known)
 
         async def carry_out() -> Outcome:
@@ -154,7 +183,7 @@ class HttpFlows:
 
         if key is None:
             return _respond((await carry_out()).answer)
-        answer, known = await self._idempotency.once(key, carry_out)
+        answer, known = await self._idempotency.once(key, carry_out, correctable=True)
         return _respond(answer, replayed=known)
 
 
@@ -173,7 +202,7 @@ async def _json_body(request: Request) -> Any:
         return jsontext.loads(content)
     except ValueError as error:
         raise RequestRejected(
-            f"请求内容不是 JSON（{error}）", f"The request's body is not JSON ({error})", status=400
+            f"请求内容不是 JSON（{error}）", f"The request's body is not JSON ({error})", where="body", status=400
         ) from None
 
 
@@ -193,8 +222,13 @@ def _respond(answer: StoredAnswer, *, replayed: bool = False) -> Response:
 
 
 def _error(error: IntegrationError, status: int) -> Response:
+    again = {"Retry-After": _AGAIN_AFTER} if status == 503 else {}
+    return _json({"error": described(error)}, status, {**_closing(status), **again})
+
+
+def _closing(status: int) -> dict[str, str]:
     # A body that was not read to its end must not be taken for the next request.
-    return _json({"error": described(error)}, status, {"Connection": "close"} if status in (401, 405, 408, 413) else {})
+    return {"Connection": "close"} if status in (401, 405, 408, 413) else {}
 
 
 def _status_of(error: IntegrationError) -> int:

@@ -1,21 +1,28 @@
-"""HTTP flows and idempotency keys: one request is carried out once, however often it is sent."""
+"""HTTP flows and idempotency keys: one request is carried out once, however often it is sent.
+
+A key belongs to the content that came with it first. Once that was refused and the ledger shows that nothing of it
+happened, the key is free for a corrected content; not while anything of it may have happened.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+
+from sqlalchemy import Connection
 
 from runtime import jsontext
 from runtime.errors import BadMapping, RequestRejected
 from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import Mapping
-from runtime.store.answers import StoredAnswer, claim_answer, store_answer
+from runtime.store.answers import Claim, StoredAnswer, claim_answer, pass_on, store_answer
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
+from runtime.store.ledger import Trace, request_trace
 
 __all__ = ["Idempotency", "Outcome", "RequestKey", "request_key", "unnamed_key"]
 
@@ -115,21 +122,27 @@ class Idempotency:
         #: Requests in progress, by mapping, flow and key.
         self._running: dict[tuple[str, str, str], tuple[str, asyncio.Future[StoredAnswer]]] = {}
 
-    async def once(self, key: RequestKey, carry_out: Callable[[], Awaitable[Outcome]]) -> tuple[StoredAnswer, bool]:
+    async def once(
+        self, key: RequestKey, carry_out: Callable[[], Awaitable[Outcome]], *, correctable: bool = False
+    ) -> tuple[StoredAnswer, bool]:
         """The answer, and whether it is one that was given before.
 
+        :param correctable: ``carry_out`` keeps what it does in the ledger at :attr:`RequestKey.place`: a key under
+            which nothing happened may be used with another content
         :raises RequestRejected: the key belongs to another request (422), or its request is still in progress (409)
         :raises RetryLater: the state database cannot be used
         """
         name = (key.mapping, key.flow, key.key)
         if name in self._running:
             digest, running = self._running[name]
-            _check(key, digest)
-            return await self._wait(running), True
+            if digest == key.digest:
+                return await self._wait(running), True
+            # What it comes to decides whether the key becomes free.
+            raise _in_progress() if correctable else _taken(key, Trace.DONE)
         future: asyncio.Future[StoredAnswer] = asyncio.get_running_loop().create_future()
         self._running[name] = (key.digest, future)
         try:
-            answer, known = await self._carry_out(key, carry_out)
+            answer, known = await self._carry_out(key, carry_out, correctable=correctable)
             future.set_result(answer)
             return answer, known
         finally:
@@ -137,24 +150,37 @@ class Idempotency:
             if not future.done():
                 future.cancel()
 
-    async def known(self, key: RequestKey) -> StoredAnswer | None:
+    async def known(self, key: RequestKey, *, correctable: bool = False) -> StoredAnswer | None:
         """The answer that this request was given before; None = it has none yet. It takes its key.
 
+        :param correctable: see :meth:`once`
         :raises RequestRejected: the key belongs to another request (422)
         :raises RetryLater: the state database cannot be used
         """
-        of = {"mapping": key.mapping, "flow": key.flow, "key": key.key}
         not_before = utc_now() - self._keep
-        claim = await self._database.awrite(
-            lambda connection: claim_answer(connection, **of, digest=key.digest, not_before=not_before)
-        )
-        _check(key, claim.digest)
-        return claim.answer
+
+        def claim(connection: Connection) -> tuple[Claim, Trace]:
+            of = {"mapping": key.mapping, "flow": key.flow, "key": key.key}
+            found = claim_answer(connection, **of, digest=key.digest, not_before=not_before)
+            if found.digest == key.digest or not correctable:
+                return found, Trace.DONE
+            place = replace(key, digest=found.digest).place
+            trace = request_trace(connection, mapping=key.mapping, flow=key.flow, key=place)
+            # One that came to its end without trying anything said how matters stand: that holds for its content only.
+            if trace is Trace.REFUSED or (trace is Trace.NONE and found.answer is None):
+                pass_on(connection, **of, digest=key.digest)
+                return Claim(digest=key.digest, answer=None), trace
+            return found, trace if found.answer is None else Trace.DONE
+
+        found, trace = await self._database.awrite(claim)
+        if found.digest != key.digest:
+            raise _taken(key, trace)
+        return found.answer
 
     async def _carry_out(
-        self, key: RequestKey, carry_out: Callable[[], Awaitable[Outcome]]
+        self, key: RequestKey, carry_out: Callable[[], Awaitable[Outcome]], *, correctable: bool
     ) -> tuple[StoredAnswer, bool]:
-        answer = await self.known(key)
+        answer = await self.known(key, correctable=correctable)
         if answer is not None:
             return answer, True
         of = {"mapping": key.mapping, "flow": key.flow, "key": key.key}
@@ -166,12 +192,7 @@ class Idempotency:
     async def _wait(self, running: asyncio.Future[StoredAnswer]) -> StoredAnswer:
         done, _ = await asyncio.wait([running], timeout=self._patience)
         if not done or running.cancelled():
-            raise RequestRejected(
-                "同一 Idempotency-Key 的请求正在处理，尚未有答复；请稍后用同一个键重发",
-                "The request with this key is still in progress; send it again later with the same key",
-                where="Idempotency-Key",
-                status=409,
-            )
+            raise _in_progress()
         return running.result()
 
 
@@ -180,11 +201,28 @@ def _digest(request: dict[str, Any]) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def _check(key: RequestKey, digest: str) -> None:
-    if digest != key.digest:
-        raise RequestRejected(
-            "这个键已用于另一个内容不同的请求；不同的请求请用不同的键",
-            "This key was used for a request with another content; another request needs another key",
-            where=f"Idempotency-Key {key.key[:80]}",
+def _in_progress() -> RequestRejected:
+    return RequestRejected(
+        "同一 Idempotency-Key 的请求正在处理，尚未有答复；请稍后用同一个键重发",
+        "The request with this key is still in progress; send it again later with the same key",
+        where="Idempotency-Key",
+        status=409,
+    )
+
+
+def _taken(key: RequestKey, trace: Trace) -> RequestRejected:
+    where = f"Idempotency-Key {key.key[:80]}"
+    if trace is Trace.OPEN:
+        return RequestRejected(
+            "用这个键发出的前一个请求结果尚未确认，更改后的内容暂不接受；请先用原来的内容重发，或在“单据交付”页核实",
+            "What became of the request that used this key before is not established, so another content is not "
+            "accepted; send that one again unchanged first, or decide about it on the Deliveries page",
+            where=where,
             status=422,
         )
+    return RequestRejected(
+        "这个键已用于另一个内容不同的请求；不同的请求请用不同的键",
+        "This key was used for a request with another content; another request needs another key",
+        where=where,
+        status=422,
+    )

@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection, func, select, update
 
-from runtime.connectors.base import Event
+from runtime.connectors.events import Event
 from runtime.engine.request import RunRequest
 from runtime.errors import FixSetup, IntegrationError, RetryLater
 from runtime.mapping.choosing import fixed_connection, names_of
@@ -264,6 +264,11 @@ class InboxWorkers:
         routes = self._router.flows_for(item.connection, item.event, owner=owner)
         if not routes:
             return await self._unclaimed(item, owner)
+        if reported:
+            try:
+                await self._reports.settle(item)
+            except IntegrationError as doubt:
+                return await self._failed(item, Carried(failure=doubt), doubt, _next_attempt(item, doubt))
         if await self._database.aread(lambda connection: _earlier_waits(connection, item)):
             error: IntegrationError = RetryLater(
                 "同一审批的前一个事件尚未处理完", "An earlier event of the same approval is not finished yet"

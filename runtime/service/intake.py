@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from runtime.connectors.base import Event
+from runtime.connectors.events import Event
 from runtime.faultpoints import FaultPoint, reach
 from runtime.store.database import Database
-from runtime.store.inbox import insert_event, insert_report
+from runtime.store.inbox import InboxEvent, insert_event
+from runtime.store.reports import Turn, earlier_reports, insert_report, replace_earlier, turn_of
 
 __all__ = ["Intake"]
 
@@ -38,14 +39,29 @@ class Intake:
             self._stored()
         return new
 
-    async def store_report(self, name: str, event: Event) -> bool:
+    async def turn_of(self, name: str, event: Event, digest: str, *, named: bool) -> Turn:
+        """What a report about an approval of the connection ``name`` is among the earlier ones.
+
+        :param digest: hash of the request that it came with
+        :param named: the request brings a key of its own
+        :raises RetryLater: the state database cannot be read
+        """
+        earlier = await self._database.aread(lambda connection: earlier_reports(connection, name, event))
+        return turn_of(earlier, event.outcome, digest, decided_at=event.finished_at, named=named)
+
+    async def store_report(self, name: str, event: Event) -> None:
         """Commit what an HTTP flow was called with, about an approval of the connection ``name``.
 
-        :returns: False if a later report on the same approval stands
         :raises RetryLater: the state database does not take it
         """
         reach(FaultPoint.BEFORE_INBOX_INSERT)
-        stands = await self._database.awrite(lambda connection: insert_report(connection, name, event))
+        await self._database.awrite(lambda connection: insert_report(connection, name, event))
         reach(FaultPoint.AFTER_INBOX_INSERT)
         self._stored()
-        return stands
+
+    async def report_stands(self, item: InboxEvent) -> None:
+        """A report is about to be carried out: it takes the place of earlier ones that were not.
+
+        :raises RetryLater: the state database does not take it
+        """
+        await self._database.awrite(lambda connection: replace_earlier(connection, item))

@@ -58,6 +58,13 @@ class ManualQueue:
                     "There is no such mapping or flow, or it cannot be loaded",
                     where=f"{run.mapping}/{run.flow}",
                 )
+            wanted = run.request.get("digest")
+            if wanted is not None and wanted != self._live.digests.get(run.mapping):
+                raise BadMapping(
+                    "映射在交给运行时之后改过，没有执行；请重新预览",
+                    "The mapping was changed after it was handed over: nothing was done, preview it again",
+                    where=run.mapping,
+                )
             request = manual_request(
                 mapping, run.flow, input=run.request.get("input") or {}, limit=run.request.get("limit"), run_id=run.id
             )

@@ -11,24 +11,34 @@ import asyncio
 import hashlib
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from runtime import jsontext
-from runtime.connectors.base import Event
+from runtime.connectors.base import Connector
+from runtime.connectors.events import Event, Outcome
 from runtime.engine.context import choice_scope
+from runtime.engine.pool import ConnectorPool
 from runtime.engine.request import RunRequest, RunSummary
-from runtime.errors import BadMapping, Conflict, IntegrationError, RetryLater
+from runtime.engine.verdict import confirm_change
+from runtime.errors import BadMapping, Conflict, IntegrationError, NotFound, RetryLater
 from runtime.mapping.choosing import choose_connections
 from runtime.mapping.models import Mapping
 from runtime.service.answering import answer_of_failure, answer_of_run, answer_of_storing
 from runtime.service.dispatcher import Dispatcher, failure_of
-from runtime.service.idempotency import Idempotency, Outcome, RequestKey
+from runtime.service.idempotency import Idempotency, RequestKey
+from runtime.service.idempotency import Outcome as Answered
 from runtime.service.intake import Intake
 from runtime.service.requests import report_patience, reported_event
 from runtime.store.answers import StoredAnswer
-from runtime.store.inbox import REPORTED, InboxEvent, ledger_key
+from runtime.store.columns import utc_now
+from runtime.store.inbox import BY_HAND, REPORTED, InboxEvent, ledger_key
+from runtime.store.reports import Turn
 
 __all__ = ["Carried", "Reports"]
+
+#: After so long the other system keeps a verdict that it reported, if it ever does.
+_KEPT_WITHIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,43 +56,50 @@ class Carried:
 class Reports:
     """Stands between the callers of HTTP flows, who want an answer, and the inbox, which loses nothing."""
 
-    def __init__(self, dispatcher: Dispatcher, idempotency: Idempotency, intake: Intake) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, idempotency: Idempotency, intake: Intake, connectors: ConnectorPool
+    ) -> None:
         self._dispatcher = dispatcher
+        self._connectors = connectors
         self._idempotency = idempotency
         self._intake = intake
         #: Callers that wait, by the key of the stored event.
         self._waiting: dict[str, asyncio.Future[Carried]] = {}
 
     async def answer(
-        self, mapping: Mapping, flow: str, asked: AnyMapping[str, Any], event: Event, key: RequestKey
+        self, mapping: Mapping, flow: str, asked: AnyMapping[str, Any], event: Event, key: RequestKey, *, named: bool
     ) -> tuple[StoredAnswer, bool]:
         """Store a report and wait for what comes of it; the answer, and whether it is one that was given before.
 
         :param asked: the variable ``request``
         :param event: what it reports
+        :param named: the caller or the mapping says by which key it is known; otherwise its content does
         :raises RequestRejected: its key belongs to another request
         :raises IntegrationError: it could not be stored, or not be carried out, and the trigger does not say what to
             answer then
         """
-        event = _stored(mapping, flow, asked, event, key)
         patience = report_patience(mapping, flow, asked)
         connection = _connection_of(mapping, flow, asked)
+        event = replace(event, type=f"{REPORTED}{flow}", form=mapping.id)
+        turn = await self._intake.turn_of(connection, event, key.digest, named=named)
+        if turn.number > 1 and not named:
+            key = replace(key, key=f"{key.key} #{turn.number}")
         known = await self._idempotency.known(key)
         if known is not None:
             return known, True
-        waiting = self._waiting.setdefault(event.key, asyncio.get_running_loop().create_future())
-        try:
-            stands = await self._intake.store_report(connection, event)
-        except IntegrationError:
-            self._waiting.pop(event.key, None)
-            raise
-        if not stands:
-            self._waiting.pop(event.key, None)
+        if turn.outdated:
             raise Conflict(
                 "该审批之后又报告过一次，以后一次为准",
                 "The approval was reported once more after this; the later report stands",
                 where=event.instance_id,
             )
+        event = _stored(event, asked, key, turn)
+        waiting = self._waiting.setdefault(event.key, asyncio.get_running_loop().create_future())
+        try:
+            await self._intake.store_report(connection, event)
+        except IntegrationError:
+            self._waiting.pop(event.key, None)
+            raise
         done, _ = await asyncio.wait([waiting], timeout=patience)
         if not done:
             return answer_of_storing(mapping, flow, asked), False
@@ -92,6 +109,29 @@ class Reports:
         error = carried.failure or RetryLater("尚无答复", "There is no answer yet")
         return answer_of_failure(mapping, flow, asked, error, repeats=carried.repeats), False
 
+    async def settle(self, item: InboxEvent) -> None:
+        """Make sure that a stored report is the one that stands, before it is carried out.
+
+        One that changes the verdict is compared with what the other system says itself, where that can be asked. The
+        report may be part of what the other system is about to keep, so it is given time.
+
+        :raises RetryLater: it is not confirmed yet
+        :raises CallbackRejected: it is not believed
+        :raises IntegrationError: the other system cannot be asked at the moment
+        """
+        if item.event.raw.get("changes"):
+            async with self._connectors.lease() as lease:
+                connector = await lease.get(item.connection)
+                asked = connector.tells_outcomes
+                said = await _outcome(connector, item.event.instance_id) if asked else None
+            confirm_change(
+                item.event,
+                said,
+                doubtful=item.event.raw.get("doubtful", False) and item.note != BY_HAND,
+                may_wait=asked and utc_now() - item.received_at < _KEPT_WITHIN,
+            )
+        await self._intake.report_stands(item)
+
     async def carry_out(self, item: InboxEvent, mapping: Mapping, flow: str) -> Carried:
         """Carry a stored report out.
 
@@ -100,7 +140,7 @@ class Reports:
         asked, key = item.event.raw["request"], item.event.raw["key"]
         summary: RunSummary | None = None
 
-        async def carry_out() -> Outcome:
+        async def carry_out() -> Answered:
             nonlocal summary
             summary = await self._dispatcher.run(
                 mapping,
@@ -129,16 +169,30 @@ class Reports:
             waiting.set_result(carried)
 
 
-def _stored(mapping: Mapping, flow: str, asked: AnyMapping[str, Any], event: Event, key: RequestKey) -> Event:
-    """The event under which a report is stored: it goes back to this flow, with the whole request."""
-    same = jsontext.dumps([mapping.id, flow, key.key, key.digest])
+def _stored(event: Event, asked: AnyMapping[str, Any], key: RequestKey, turn: Turn) -> Event:
+    """The event under which a report is stored: it goes back to its flow, with the whole request."""
+    same = jsontext.dumps([key.mapping, key.flow, key.key, key.digest])
+    known = {"key": key.key, "digest": key.digest}
     return replace(
         event,
         key=f"http {event.instance_id} {hashlib.blake2b(same, digest_size=16).hexdigest()}",
-        type=f"{REPORTED}{flow}",
-        form=mapping.id,
-        raw={"request": dict(asked), "key": {"key": key.key, "digest": key.digest}},
+        raw={
+            "request": dict(asked),
+            "key": known,
+            "turn": turn.number,
+            "changes": turn.changes,
+            "doubtful": turn.doubtful,
+        },
     )
+
+
+async def _outcome(connector: Connector[Any], instance_id: str) -> Outcome | None:
+    """How an approval ended by the other system's own account; None while it is open, gone, or does not say."""
+    try:
+        event = await connector.poll_event(instance_id, "")
+    except NotFound:
+        return None
+    return event.outcome if event is not None else None
 
 
 def _connection_of(mapping: Mapping, flow: str, asked: AnyMapping[str, Any]) -> str:

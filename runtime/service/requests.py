@@ -5,16 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping as AnyMapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.engine.request import RunRequest
 from runtime.errors import BadMapping, MappingFailed, RequestRejected
 from runtime.mapping.choosing import fixed_connection
 from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import Mapping
-from runtime.mapping.values import to_number
+from runtime.mapping.values import open_zone, to_date, to_number
 
 __all__ = ["manual_event", "manual_http", "manual_request", "report_patience", "reported_event"]
 
@@ -38,23 +38,28 @@ def reported_event(mapping: Mapping, flow: str, request: AnyMapping[str, Any]) -
     if source is None:
         return None
     where = f"{mapping.id}/{flow} trigger.http.event"
-    expressions = {"instance_id": source.instance_id, "outcome": source.outcome, "approver": source.approver}
+    wanted = ("instance_id", "outcome", "approver", "finished_at")
+    expressions = {name: getattr(source, name) for name in wanted}
     found = compile_value(expressions, where=where)({"request": request, "settings": mapping.settings})
     said = {name: "" if value is None else str(value).strip() for name, value in found.items()}
     outcomes = ", ".join(Outcome)
     if not said["instance_id"]:
-        raise RequestRejected("请求没有说明是哪个审批", "The request does not say which approval it means", where=where)
+        raise RequestRejected(
+            "请求没有说明是哪个审批",
+            "The request does not say which approval it means",
+            where=f"{where}.instance_id",
+        )
     if len(said["instance_id"]) > _LONGEST_ID:
         raise RequestRejected(
             f"审批编号超过 {_LONGEST_ID} 个字符",
             f"The approval's id has more than {_LONGEST_ID} characters",
-            where=where,
+            where=f"{where}.instance_id",
         )
     if said["outcome"] and said["outcome"] not in set(Outcome):
         raise RequestRejected(
             f"审批结果 {said['outcome']!r} 无法识别（应为 {outcomes}）",
             f"The outcome {said['outcome']!r} is not known (there are {outcomes})",
-            where=where,
+            where=f"{where}.outcome",
         )
     return Event(
         key=f"http {said['instance_id']} {said['outcome']}".strip(),
@@ -62,8 +67,18 @@ def reported_event(mapping: Mapping, flow: str, request: AnyMapping[str, Any]) -
         instance_id=said["instance_id"],
         outcome=Outcome(said["outcome"]) if said["outcome"] else None,
         approver=said["approver"],
+        finished_at=_moment(said["finished_at"], mapping.timezone),
         raw=request["body"] if isinstance(request["body"], AnyMapping) else {},
     )
+
+
+def _moment(text: str, timezone: str) -> datetime | None:
+    """UTC; a verdict is not refused because its time cannot be read, and a mere date puts nothing in order."""
+    try:
+        found = to_date(text, open_zone(timezone)) if text else None
+    except MappingFailed:
+        return None
+    return found.astimezone(UTC) if isinstance(found, datetime) else None
 
 
 def report_patience(mapping: Mapping, flow: str, request: AnyMapping[str, Any]) -> float:

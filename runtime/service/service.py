@@ -79,7 +79,7 @@ class Service:
         self._router = Router(self._live)
         idempotency = Idempotency(database, keep=settings.keep_answers)
         intake = Intake(database, stored=self._wake)
-        reports = Reports(self._dispatcher, idempotency, intake)
+        reports = Reports(self._dispatcher, idempotency, intake, self._pool)
         self._workers = InboxWorkers(
             database=database,
             router=self._router,

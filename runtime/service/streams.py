@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 
 from runtime.connectors.event_stream import Delivery, EventStream
-from runtime.connectors.registry import connector_kinds
+from runtime.connectors.registry import connector_kind
 from runtime.engine.pool import Pool
 from runtime.errors import IntegrationError, RetryLater, Unreachable
 from runtime.faultpoints import FaultPoint, reach
@@ -80,9 +80,8 @@ class Streams:
 
     async def _look(self) -> None:
         """Follow the stored connections: listen on new ones, anew on changed ones, no longer on those that are gone."""
-        kinds = connector_kinds()
         stored = await asyncio.to_thread(self._connections.list)
-        versions = {info.name: info.updated_at for info in stored if info.kind in kinds and kinds[info.kind].has_stream}
+        versions = {info.name: info.updated_at for info in stored if _has_stream(info.kind)}
         outdated = [name for name, (version, _) in self._listeners.items() if versions.get(name) != version]
         await self._end(outdated)
         for name in outdated:
@@ -204,3 +203,8 @@ class Streams:
         if state.failures >= _TELL_AFTER:
             self._troubles.stream_lost(name, error)
         return min(pause * 2.0 ** min(state.failures - 1, 10), max(pause, _LONGEST_PAUSE))
+
+
+def _has_stream(kind: str) -> bool:
+    found = connector_kind(kind)
+    return found is not None and found.has_stream

@@ -11,7 +11,8 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from runtime.connectors.base import Connector, Event
+from runtime.connectors.base import Connector
+from runtime.connectors.events import Event
 from runtime.engine.pool import Pool
 from runtime.errors import FixSetup, IntegrationError, RetryLater
 from runtime.service.inbox import Router
@@ -91,7 +92,7 @@ class Sweep:
         try:
             async with self._pool.lease() as lease:
                 connector = await lease.get(name)
-                if not connector.has_polling:
+                if not connector.tells_outcomes:
                     return 0
                 for _ in range(0, _MOST, _BATCH):
                     due = await self._database.aread(lambda connection: self._due(connection, name, forms))

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from runtime.store.columns import utc_now
 from runtime.store.tables import answers
 
-__all__ = ["Claim", "StoredAnswer", "claim_answer", "prune_answers", "store_answer"]
+__all__ = ["Claim", "StoredAnswer", "claim_answer", "pass_on", "prune_answers", "store_answer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,12 @@ def claim_answer(
     if row.status is not None:
         answer = StoredAnswer(status=row.status, headers=row.headers or {}, body=row.body)
     return Claim(digest=row.digest, answer=answer)
+
+
+def pass_on(connection: Connection, *, mapping: str, flow: str, key: str, digest: str) -> None:
+    """Give a key to another request than the one that took it; what that one was answered is forgotten."""
+    anew = {"digest": digest, "started_at": utc_now(), "status": None, "headers": None, "body": None}
+    connection.execute(update(answers).where(*_of(mapping, flow, key)).values(anew))
 
 
 def store_answer(connection: Connection, *, mapping: str, flow: str, key: str, answer: StoredAnswer) -> None:

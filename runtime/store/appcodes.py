@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Collection
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -51,6 +52,17 @@ class AppCodes:
         """
         expected = self._current(mapping, flow) or secrets.token_urlsafe(_BYTES)
         return hmac.compare_digest(expected.encode(), given.encode())
+
+    def open_any(self, mappings: Collection[str], given: str) -> bool:
+        """Whether ``given`` is the code of any flow of these mappings.
+
+        :raises SecretsLocked: the key does not open a stored code
+        """
+        if not mappings:
+            return False
+        query = select(appcodes.c.mapping, appcodes.c.flow).where(appcodes.c.mapping.in_(mappings))
+        flows = self._db.read(lambda connection: connection.execute(query).all())
+        return any(self.accepts(mapping, flow, given) for mapping, flow in flows)
 
     def _current(self, mapping: str, flow: str) -> str | None:
         sealed = self._stored(mapping, flow)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.errors import IntegrationError
 from runtime.store.columns import utc_now
 from runtime.store.ledger import DeliveryState
@@ -18,6 +19,7 @@ from runtime.store.runs import error_record
 from runtime.store.tables import deliveries, inbox
 
 __all__ = [
+    "BY_HAND",
     "REPORTED",
     "InboxEvent",
     "claim_events",
@@ -26,10 +28,10 @@ __all__ = [
     "delete_events",
     "event_done",
     "event_failed",
+    "event_of",
     "find_by_ledger_key",
     "insert_event",
     "insert_polled",
-    "insert_report",
     "ledger_key",
     "list_events",
     "old_events",
@@ -42,8 +44,8 @@ __all__ = [
 _FINISHED = "approval.finished"
 #: Begins the type of an event that an HTTP flow was called with; the flow's name follows.
 REPORTED = "http "
-#: Note of a report in whose place another one came before it was carried out.
-_REPLACED = "同一审批的后一次报告取代了它 | replaced by a later report on the same approval"
+#: Note of an event that a person has tried again.
+BY_HAND = "由人重试 | tried again by hand"
 #: What makes an event unique.
 _KEY = ["connection", "event_key"]
 _UNFINISHED = (DeliveryState.OPEN, DeliveryState.FAILED, DeliveryState.UNKNOWN)
@@ -86,7 +88,7 @@ def insert_polled(connection: Connection, name: str, event: Event) -> bool:
         or_(inbox.c.type == event.type, inbox.c.type.startswith(REPORTED, autoescape=True)),
         inbox.c.state != "done",
     )
-    for item in map(_event, connection.execute(unfinished)):
+    for item in map(event_of, connection.execute(unfinished)):
         if not _given_up(item) or item.event.outcome == event.outcome:
             return False
     statement = _insert(connection, name, event).on_conflict_do_update(
@@ -96,52 +98,26 @@ def insert_polled(connection: Connection, name: str, event: Event) -> bool:
     return True
 
 
-def insert_report(connection: Connection, name: str, event: Event) -> bool:
-    """Store what an HTTP flow was called with, or have it carried out again at once if it is here already.
-
-    Who reports an approval a second time, with another outcome, means the second one: what was not carried out of the
-    first is dropped.
-
-    :returns: False if a later report stands; nothing is changed then
-    """
-    same = (
-        inbox.c.connection == name,
-        inbox.c.instance_id == event.instance_id,
-        inbox.c.type == event.type,
-        inbox.c.form == event.form,
-    )
-    known = connection.scalar(select(inbox.c.id).where(inbox.c.connection == name, inbox.c.event_key == event.key))
-    if known is not None:
-        if connection.execute(select(inbox.c.id).where(*same, inbox.c.id > known).limit(1)).first() is not None:
-            return False
-        again = update(inbox).where(inbox.c.id == known, inbox.c.state.in_(("done", "failed")))
-        connection.execute(again.values(state="new", next_attempt_at=None))
-        return True
-    waiting = update(inbox).where(*same, inbox.c.state.in_(("new", "failed")))
-    dropped = {"state": "done", "finished_at": utc_now(), "next_attempt_at": None, "error": None, "note": _REPLACED}
-    connection.execute(waiting.values(**dropped))
-    connection.execute(_insert(connection, name, event).on_conflict_do_nothing(index_elements=_KEY))
-    return True
-
-
 def ledger_key(event: Event) -> str:
     """The document key under which the ledger keeps what an event's run did.
 
-    An approval ends once: its verdict has one place in the ledger, however often and in whichever way it arrives.
+    An approval ends once: its verdict has one place in the ledger, however often and in whichever way it arrives. Only
+    where reports say that it came to an outcome anew (see :class:`~runtime.store.reports.Turn`) is there one for each.
     """
     ends = event.type == _FINISHED or event.type.startswith(REPORTED)
     if ends and event.instance_id and event.outcome is not None:
-        return f"{_FINISHED} {event.instance_id} {event.outcome}"
+        turn = event.raw.get("turn", 1) if event.type.startswith(REPORTED) else 1
+        return f"{_FINISHED} {event.instance_id} {event.outcome}" + (f" #{turn}" if turn > 1 else "")
     return event.key
 
 
 def find_by_ledger_key(connection: Connection, name: str, key: str) -> list[int]:
     """Ids of the stored events of the connection ``name`` that have this :func:`ledger_key`."""
-    instance = " ".join(key.split(" ")[1:-1])
+    instance = " ".join(re.sub(r" #\d+$", "", key).split(" ")[1:-1])
     query = select(inbox).where(
         inbox.c.connection == name, or_(inbox.c.event_key == key, inbox.c.instance_id == instance)
     )
-    found = [_event(row) for row in connection.execute(query)]
+    found = [event_of(row) for row in connection.execute(query)]
     return [item.id for item in found if key in (item.event.key, ledger_key(item.event))]
 
 
@@ -161,7 +137,7 @@ def claim_events(connection: Connection, *, limit: int = 16) -> list[InboxEvent]
         connection.execute(
             update(inbox).where(inbox.c.id.in_(ids)).values(state="working", attempts=inbox.c.attempts + 1)
         )
-    return [_event(row, attempts=row.attempts + 1, state="working") for row in rows]
+    return [event_of(row, attempts=row.attempts + 1, state="working") for row in rows]
 
 
 def event_done(connection: Connection, event_id: int, *, note: str = "") -> None:
@@ -190,7 +166,7 @@ def retry_event(connection: Connection, event_id: int) -> bool:
         connection.execute(
             update(inbox)
             .where(inbox.c.id == event_id, inbox.c.state == "failed")
-            .values(state="new", next_attempt_at=None)
+            .values(state="new", next_attempt_at=None, note=BY_HAND)
         ).rowcount
     )
 
@@ -234,7 +210,7 @@ def list_events(
         query = query.where(inbox.c.instance_id == instance_id)
     if by_hand:
         query = query.where(inbox.c.state == "failed", inbox.c.next_attempt_at.is_(None))
-    return [_event(row) for row in connection.execute(query)]
+    return [event_of(row) for row in connection.execute(query)]
 
 
 def connections_with_events(connection: Connection) -> list[str]:
@@ -294,7 +270,8 @@ def _dump(event: Event) -> dict[str, Any]:
     return {**{field.name: getattr(event, field.name) for field in fields(event)}, "raw": dict(event.raw)}
 
 
-def _event(row: Row[Any], **changed: Any) -> InboxEvent:
+def event_of(row: Row[Any], **changed: Any) -> InboxEvent:
+    """A row of the inbox."""
     stored = dict(row.event)
     if stored["outcome"] is not None:
         stored["outcome"] = Outcome(stored["outcome"])

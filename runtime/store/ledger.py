@@ -24,6 +24,7 @@ from runtime.store.runs import error_record
 from runtime.store.tables import deliveries, effects
 
 __all__ = [
+    "REQUEST_SOURCE",
     "RUN_SOURCES",
     "UNFINISHED",
     "UPSERT_EFFECTS",
@@ -31,6 +32,7 @@ __all__ = [
     "DeliveryState",
     "EffectRecord",
     "EffectState",
+    "Trace",
     "close_delivery",
     "end_of_source",
     "form_of",
@@ -38,12 +40,15 @@ __all__ = [
     "latest",
     "read_deliveries",
     "record_outcome",
+    "request_trace",
     "save",
     "writes_into",
 ]
 
 #: Beginnings of ``source`` for whole runs; every other one is a connection's documents.
 RUN_SOURCES = ("event:", "run:")
+#: ``source`` of requests to HTTP flows; their ``document_key`` tells one request from another.
+REQUEST_SOURCE = "run:http"
 _STILL_UNDER_WAY = timedelta(minutes=1)
 _GONE = "已不在来源的待同步之列，视为已完成 | no longer waiting in the source: taken as complete"
 
@@ -77,6 +82,18 @@ class EffectState(StrEnum):
     #: It certainly did not happen: it may be sent.
     ABSENT = "absent"
     UNKNOWN = "unknown"
+
+
+class Trace(StrEnum):
+    """What a request to an HTTP flow left behind in the other systems, as far as the ledger shows."""
+
+    #: No effect was tried.
+    NONE = "none"
+    #: Every effect that was tried was refused, or never got through.
+    REFUSED = "refused"
+    #: An effect may have happened: nobody has established it yet.
+    OPEN = "open"
+    DONE = "done"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +166,22 @@ def latest(
     )
     newest = {row["document_key"]: row for row in connection.execute(query).mappings()}
     return {one.document_key: one for one in read_deliveries(connection, newest.values())}
+
+
+def request_trace(connection: Connection, *, mapping: str, flow: str, key: str) -> Trace:
+    """What a request to an HTTP flow has done, or may have.
+
+    :param key: its ``document_key``
+    """
+    found = latest(connection, mapping=mapping, flow=flow, source=REQUEST_SOURCE, keys=[key]).get(key)
+    if found is None:
+        return Trace.NONE
+    states = {effect.state for effect in found.effects.values()}
+    if found.state is DeliveryState.UNKNOWN or states - {EffectState.DONE, EffectState.ABSENT}:
+        return Trace.OPEN
+    if EffectState.DONE in states:
+        return Trace.DONE
+    return Trace.REFUSED if states else Trace.NONE
 
 
 def save(connection: Connection, delivery: Mapping[str, Any], changed: Sequence[EffectRecord]) -> int:

@@ -14,7 +14,7 @@ from studio.i18n import plain, t
 from studio.text import pretty
 from studio.workspace import Workspace
 
-__all__ = ["show_flows", "show_reporting"]
+__all__ = ["draw_flows", "show_flows"]
 
 _HEADER = "X-Apig-AppCode"
 
@@ -25,20 +25,10 @@ def show_flows(space: Workspace, mappings: Sequence[Mapping], alive: RuntimeInfo
     if not flows:
         st.info(t("callbacks.no_http_flow"))
         return
-    _draw(space, flows, alive)
+    draw_flows(space, flows, alive)
 
 
-def show_reporting(space: Workspace, name: str, mappings: Sequence[Mapping], alive: RuntimeInfo | None) -> None:
-    """Draw the HTTP flows by which a system without callbacks reports what became of its approvals."""
-    st.markdown(t("callbacks.reporting", name=plain(name)))
-    flows = [flow for flow in http_flows(mappings) if flow.about == name]
-    if not flows:
-        st.info(t("callbacks.no_flow"))
-        return
-    _draw(space, flows, alive, place="reporting")
-
-
-def _draw(space: Workspace, flows: Sequence[HttpFlow], alive: RuntimeInfo | None, place: str = "appcode") -> None:
+def draw_flows(space: Workspace, flows: Sequence[HttpFlow], alive: RuntimeInfo | None, place: str = "appcode") -> None:
     """Draw HTTP flows.
 
     :param place: the same flow may be drawn in several places of a page

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import streamlit as st
 
-from runtime.connectors.registry import connector_kinds, open_connector
+from runtime.connectors.registry import open_connector
 from runtime.connectors.wecom.connector import WeComConnector
 from runtime.mapping.models import Mapping
 from runtime.store.connections import ConnectionInfo
 from runtime.store.database import RuntimeInfo
 from studio.callbacks.addresses import callback_address, reachable, subscriptions
 from studio.callbacks.filters import show_filters
-from studio.callbacks.flows import show_reporting
 from studio.callbacks.keys import new_aes_key, new_token
+from studio.callbacks.reporting import reports_to_us, show_reporting
 from studio.callbacks.selftest import Verdict, check
 from studio.callbacks.stream import choose_way, show_stream
 from studio.callbacks.trust import show_trust_files
@@ -35,19 +35,19 @@ _GOOD = "ok"
 
 
 def show_receiving(
-    space: Workspace, sending: Sequence[ConnectionInfo], mappings: Sequence[Mapping], alive: RuntimeInfo | None
+    space: Workspace, approving: Sequence[ConnectionInfo], mappings: Sequence[Mapping], alive: RuntimeInfo | None
 ) -> None:
-    """Draw the set-up of one connection that sends events."""
-    if not sending:
+    """Draw the set-up of one connection that verdicts come from."""
+    if not approving:
         st.info(t("callbacks.no_connection"))
         return
-    by_name = {info.name: info for info in sending}
+    by_name = {info.name: info for info in approving}
     name = next(iter(by_name))
     if len(by_name) > 1:
         name = st.selectbox(t("callbacks.connection"), list(by_name), key="callbacks.connection")
     info = by_name[name]
-    if not connector_kinds()[info.kind].has_callback:
-        show_reporting(space, name, mappings, alive)
+    if reports_to_us(info):
+        show_reporting(space, info, mappings, alive)
         return
     waiting = subscriptions(mappings, name)
     if choose_way(space, info) == "stream":

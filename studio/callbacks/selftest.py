@@ -18,8 +18,8 @@ import aiohttp
 
 from runtime import jsontext
 from runtime.connectors.aes_callback import AesCallback
-from runtime.connectors.base import ConnectorSettings
 from runtime.connectors.dingtalk.settings import DingTalkSettings
+from runtime.connectors.settings import ConnectorSettings
 from runtime.connectors.wecom.settings import WeComSettings
 from runtime.errors import CallbackRejected
 

@@ -12,7 +12,7 @@ import httpx
 import streamlit as st
 
 from runtime.config import DEFAULT_TIMEZONE
-from runtime.connectors.registry import connector_kinds, open_connector
+from runtime.connectors.registry import connector_kind, open_connector
 from runtime.store.connections import ConnectionInfo
 from runtime.store.database import RuntimeInfo
 from studio.callbacks.addresses import Subscription, reachable
@@ -33,7 +33,7 @@ _LOOK_EVERY = 0.3
 
 def way_of(info: ConnectionInfo) -> str:
     """How a connection receives its events: ``http`` or ``stream``."""
-    kind = connector_kinds().get(info.kind)
+    kind = connector_kind(info.kind)
     if kind is None or not kind.has_stream:
         return "http"
     return str(info.settings.get("event_mode", "http"))
@@ -41,7 +41,8 @@ def way_of(info: ConnectionInfo) -> str:
 
 def choose_way(space: Workspace, info: ConnectionInfo) -> str:
     """Draw the choice, save a change into the connection; the way that holds."""
-    if not connector_kinds()[info.kind].has_stream:
+    kind = connector_kind(info.kind)
+    if kind is None or not kind.has_stream:
         return way_of(info)
     key = f"callbacks.way.{info.name}"
     # What is stored counts, also where another page changed it.

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from runtime.connectors.base import ConnectorSettings, HttpSettings
+from runtime.connectors.settings import ConnectorSettings, HttpSettings
 
 __all__ = ["FormField", "assemble", "environment_name", "form_fields"]
 

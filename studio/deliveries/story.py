@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.store.history import History
 from runtime.store.inbox import InboxEvent
 from runtime.store.ledger import RUN_SOURCES, Delivery, DeliveryState, EffectRecord, EffectState

@@ -18,6 +18,7 @@ __all__ = [
     "Json",
     "MapSite",
     "QuerySite",
+    "actions_called",
     "controls_of",
     "form_code",
     "map_sites",
@@ -121,6 +122,12 @@ def query_of(document: Json, site: MapSite) -> QuerySite | None:
         if call and step.get("id") == name:
             return QuerySite(path=path, role=call["role"])
     return None
+
+
+def actions_called(document: Json, flow: str) -> set[str]:
+    """Names of the actions that a flow's steps call, whatever connection they belong to."""
+    steps = document["flows"][flow].get("steps", [])
+    return {str(step["call"]).rpartition(".")[2] for _, step in _walk(steps, ()) if "call" in step}
 
 
 def row_name(document: Json, site: MapSite) -> str:

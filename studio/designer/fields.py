@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from runtime import jsontext
-from runtime.connectors.base import SourceField
+from runtime.connectors.catalog import SourceField
 from runtime.mapping.dictionary import field_names, find_property
 from runtime.mapping.forms import Control, ControlType
 from studio.designer.desk import Desk, encode

@@ -9,7 +9,7 @@ import streamlit as st
 
 from runtime import jsontext
 from runtime.config import DEFAULT_TIMEZONE
-from runtime.connectors.base import SourceField
+from runtime.connectors.catalog import SourceField
 from runtime.errors import IntegrationError
 from runtime.mapping.mapper import Traced, compile_map
 from runtime.mapping.models import MapSpec

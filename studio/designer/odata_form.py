@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from runtime.connectors.base import SourceField
+from runtime.connectors.catalog import SourceField
 from runtime.mapping.dictionary import field_names
 from studio.designer import outside, session
 from studio.designer.design import Design

@@ -14,8 +14,9 @@ import streamlit as st
 from pydantic import ValidationError
 
 from runtime.config import DEFAULT_TIMEZONE
-from runtime.connectors.base import Effect, Entity, SourceField
-from runtime.connectors.registry import connector_kinds
+from runtime.connectors.actions import Effect
+from runtime.connectors.catalog import Entity, SourceField
+from runtime.connectors.registry import connector_kind
 from runtime.connectors.weaver.database import FORM_STATEMENT, form_of_rows
 from runtime.engine.pool import ConnectorPool
 from runtime.errors import BadMapping, IntegrationError
@@ -66,10 +67,9 @@ class Fetched:
 
 def connections_with(ability: str) -> list[str]:
     """Names of the connections whose kind has an ability: ``catalog``, ``forms``."""
-    kinds = connector_kinds()
     names = []
     for info in workspace().connections.list():
-        kind = kinds.get(info.kind)
+        kind = connector_kind(info.kind)
         if kind is None:
             continue
         able = kind.has_forms if ability == "forms" else not kind.has_forms

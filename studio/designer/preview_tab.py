@@ -10,16 +10,16 @@ import pandas as pd
 import streamlit as st
 
 from runtime import jsontext
-from runtime.connectors.base import WireRequest
+from runtime.connectors.actions import WireRequest
 from runtime.engine.preview import Preview, PreviewDocument, Sent, preview
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.mapper import FieldTrace
-from studio.designer import session
+from studio.designer import send_one, session
 from studio.designer.design import Design
-from studio.designer.document import Json, with_case, with_query
+from studio.designer.document import Json, actions_called, with_case, with_query
 from studio.designer.dynamic import with_designed_connections
 from studio.designer.form_view import form_html, in_form_order
-from studio.designer.inbound import is_called, request_of, sample_of, sample_rows, target_entity
+from studio.designer.inbound import is_called, request_of, sample_of, sample_rows
 from studio.designer.messages import say
 from studio.designer.odata_form import params_of
 from studio.designer.statements import way_of
@@ -30,6 +30,8 @@ from studio.workspace import explain, explained, workspace
 __all__ = ["show"]
 
 _SHOWN: Final = "designer_preview"
+#: Calls of this action send what an approver sees.
+_APPROVAL: Final = "create_approval"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,8 @@ class Shown:
     document: Json
     flow: str
     result: Preview
+    #: Read by another filter than the mapping's own: a run would not find these rows.
+    elsewhere: bool = False
 
 
 def show(design: Design) -> None:
@@ -80,7 +84,7 @@ def _run(design: Design, flow: str, limit: int, instead: str) -> None:
         result = space.bridge.run(
             preview(mapping, flow, space.pool, limit=limit, request=request, ledger=space.database)
         )
-    st.session_state[_SHOWN] = Shown(document=design.document, flow=flow, result=result)
+    st.session_state[_SHOWN] = Shown(document=design.document, flow=flow, result=result, elsewhere=bool(instead))
 
 
 def _result(design: Design, shown: Shown) -> None:
@@ -115,6 +119,8 @@ def _result(design: Design, shown: Shown) -> None:
         st.markdown(f"**{t('preview.answer')}**")
         with st.container(key="preview-answer"):
             st.code(pretty(result.response.body), language="json")
+    if not shown.elsewhere:
+        send_one.show(design, shown.flow, result.documents[chosen])
 
 
 def _document(design: Design, document: PreviewDocument) -> None:
@@ -128,9 +134,9 @@ def _document(design: Design, document: PreviewDocument) -> None:
         if not document.sent:
             st.caption(t("preview.nothing_sent"))
     with right:
-        site = design.site
-        record = site is not None and target_entity(design.document, site)
-        st.markdown(f"**{t('preview.record' if record else 'preview.form')}**")
+        if document.forms:
+            approvals = design.site is not None and _APPROVAL in actions_called(design.document, design.site.flow)
+            st.markdown(f"**{t('preview.form' if approvals else 'preview.record')}**")
         for traced in document.forms.values():
             wrong = [failure.to for failure in traced.failures]
             title = str(design.document.get("title") or design.id)

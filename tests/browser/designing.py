@@ -91,7 +91,7 @@ def fetch_form(page: Page) -> None:
 
 def open_fields(page: Page) -> None:
     tab(page, "③ 字段")
-    expect(source(page, "DocEntry")).to_be_visible()
+    expect(page.locator('[data-test="search-source"]')).to_be_visible()
     idle(page)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from runtime import jsontext
-from runtime.connectors.base import SourceField
+from runtime.connectors.catalog import SourceField
 from studio.components.mapper import mount
 from studio.designer.design import Design
 from studio.designer.fields import notes, payload, source_groups, target_groups

@@ -11,6 +11,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from runtime.mapping.templates import SettingDeclaration, gallery
+from studio.designer.document import map_sites, value_at
 from tests.browser.designing import Desk, open_fields, tab
 from tests.browser.support import choose, choose_row, idle, wait_until
 
@@ -170,11 +171,14 @@ class Journey:
         return kept
 
     def _links(self) -> list[Any]:
-        each = next(step for step in self.kept()["flows"]["submit"]["steps"] if "each" in step)
-        return next((step["map"].get("fields") or [] for step in each["steps"] if "map" in step), [])
+        document = self.kept()
+        [site] = map_sites(document)
+        fields: list[Any] = value_at(document, site.path)["map"].get("fields") or []
+        return fields
 
     def _period(self) -> Any:
-        return self.kept()["flows"]["submit"]["trigger"]["schedule"]["every"]
+        schedules = (flow["trigger"].get("schedule") for flow in self.kept()["flows"].values())
+        return next(schedule["every"] for schedule in schedules if schedule)
 
     def _chosen_document(self) -> str:
         return self.page.get_by_role("combobox", name="单据").input_value()

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from runtime.cli.app import build
-from runtime.connectors.base import Event
+from runtime.connectors.events import Event
 from runtime.errors import CannotStart, FixData, RetryLater
 from runtime.store.database import Database
 from runtime.store.inbox import event_failed, insert_event, list_events

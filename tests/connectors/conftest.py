@@ -6,8 +6,9 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -17,8 +18,11 @@ import uvicorn
 from aiohttp import web
 
 from runtime.connectors.base import Connector
+from runtime.connectors.registry import connector_kinds, open_connector
+from runtime.sandbox import demo
 from runtime.sandbox.app import create_app
 from runtime.sandbox.world import World
+from tests.connectors.samples import KINDS, Open, required_settings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -145,6 +149,8 @@ class Sandbox:
     system: str
     #: Path of the call that starts an approval there.
     start: str
+    #: What its control API calls approvals.
+    approvals: str = "instances"
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
@@ -158,11 +164,11 @@ class Sandbox:
         await self.control("POST", "/faults/next", planned)
 
     async def instances(self) -> list[Any]:
-        return list((await self.control("GET", f"/{self.system}/instances"))["instances"])
+        return list((await self.control("GET", f"/{self.system}/{self.approvals}"))[self.approvals])
 
 
 @pytest_asyncio.fixture
-async def sandbox(oa: tuple[str, str]) -> AsyncIterator[Sandbox]:
+async def sandbox(oa: tuple[str, ...]) -> AsyncIterator[Sandbox]:
     """The doubles in this process, with their demo data in memory."""
     app = create_app(terminate_after=0.0)
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", access_log=False)
@@ -176,6 +182,29 @@ async def sandbox(oa: tuple[str, str]) -> AsyncIterator[Sandbox]:
     await task
 
 
+@pytest_asyncio.fixture
+async def opened() -> AsyncIterator[Callable[..., Connector[Any]]]:
+    """``opened(document, **settings)``: a connection of a document; each of them is closed with the test."""
+    connectors: list[Connector[Any]] = []
+
+    def make(document: Mapping[str, Any], **settings: Any) -> Connector[Any]:
+        connectors.append(open_connector("oa", {**document, "rate": 1000, "retries": 1, **settings}))
+        return connectors[-1]
+
+    yield make
+    for connector in connectors:
+        await connector.aclose()
+
+
+@pytest_asyncio.fixture
+async def link(sandbox: Sandbox, opened: Callable[..., Connector[Any]]) -> Callable[..., Connector[Any]]:
+    """``link(**settings)`` connects to the sandbox with the demo's credentials; Weaver's are asked for first."""
+    document = demo.connections(sandbox.url)[f"{sandbox.system}-demo"]
+    if sandbox.system == "weaver":
+        document |= await sandbox.control("GET", "/weaver/registration")
+    return partial(opened, document)
+
+
 @pytest.fixture
 def run() -> Callable[..., Awaitable[Any]]:
     """``await run(connector, "get_approval", instance_id=…)`` with the parameters checked first."""
@@ -185,3 +214,24 @@ def run() -> Callable[..., Awaitable[Any]]:
         return await action.run(action.params.model_validate(params))
 
     return call
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> type[Connector[Any]]:
+    return connector_kinds()[request.param]
+
+
+@pytest.fixture
+async def connect(kind: type[Connector[Any]]) -> AsyncIterator[Open]:
+    """``connect(url, **settings)`` opens a connection of the kind under test."""
+    opened: list[Connector[Any]] = []
+
+    def make(base_url: str, **settings: Any) -> Connector[Any]:
+        chosen = {"retries": 1, "rate": 1000.0, "timeout": 5.0} | settings
+        fitting = {name: value for name, value in chosen.items() if name in kind.settings_model.model_fields}
+        opened.append(open_connector("probe", {"kind": kind.kind, **required_settings(kind, base_url), **fitting}))
+        return opened[-1]
+
+    yield make
+    for connector in opened:
+        await connector.aclose()

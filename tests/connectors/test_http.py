@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 from pydantic import Field, SecretStr
 
-from runtime.connectors.base import Effect, HttpSettings
+from runtime.connectors.actions import Effect
 from runtime.connectors.http import HttpClient, read_json
+from runtime.connectors.settings import HttpSettings
 from runtime.errors import (
     BadConnection,
     IntegrationError,

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from runtime.connectors import registry
-from runtime.connectors.base import Action, Connector, HttpSettings, TestReport
+from runtime.connectors.actions import Action
+from runtime.connectors.base import Connector, TestReport
 from runtime.connectors.registry import check_settings, connector_kinds, open_connector, secret_fields
+from runtime.connectors.settings import HttpSettings
 from runtime.errors import BadConnection
 
 

@@ -10,18 +10,9 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import (
-    Action,
-    ActionParams,
-    Connector,
-    Effect,
-    Finding,
-    HttpSettings,
-    Intent,
-    Reconciliation,
-    TestReport,
-    WireRequest,
-)
+from runtime.connectors.actions import Action, ActionParams, Effect, Finding, Intent, Reconciliation, WireRequest
+from runtime.connectors.base import Connector, TestReport
+from runtime.connectors.settings import HttpSettings
 from runtime.engine.engine import Engine
 from runtime.errors import NotFound
 from runtime.mapping.models import Mapping
@@ -211,6 +202,10 @@ class Oa(Fake):
                 name="comment", effect=Effect.CREATE, params=CommentParams, zh="评论", en="Comment", run=self.comment,
                 prepare=self.prepare_comment, reconcile=self.no_idea,
             ),
+            Action(
+                name="remind", effect=Effect.UPDATE, params=CommentParams, zh="催办", en="Remind", run=self.remind,
+                prepare=self.prepare_comment,
+            ),
         ]  # fmt: skip
 
     async def create(self, params: CreateParams) -> dict[str, Any]:
@@ -247,6 +242,9 @@ class Oa(Fake):
 
         result: dict[str, Any] = await self.world.act("oa.comment", params, change)
         return result
+
+    async def remind(self, params: CommentParams) -> None:
+        await self.world.act("oa.remind", params, lambda: None)
 
     async def prepare_comment(self, params: CommentParams) -> WireRequest:
         return WireRequest(method="POST", url="http://oa/comments", body={"text": params.text})

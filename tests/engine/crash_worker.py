@@ -16,18 +16,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from runtime.connectors.base import (
-    Action,
-    ActionParams,
-    Connector,
-    Effect,
-    Finding,
-    HttpSettings,
-    Intent,
-    Reconciliation,
-    TestReport,
-    WireRequest,
-)
+from runtime.connectors.actions import Action, ActionParams, Effect, Finding, Intent, Reconciliation, WireRequest
+from runtime.connectors.base import Connector, TestReport
+from runtime.connectors.settings import HttpSettings
 from runtime.engine.engine import Engine, RunRequest
 from runtime.mapping.models import Mapping
 from runtime.store.database import Database

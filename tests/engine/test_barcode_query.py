@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Action, ActionParams, Connector, Effect, HttpSettings, TestReport, rows
+from runtime.connectors.actions import Action, ActionParams, Effect, rows
+from runtime.connectors.base import Connector, TestReport
+from runtime.connectors.settings import HttpSettings
 from runtime.engine.engine import Engine
 from runtime.engine.request import RunRequest
 from runtime.errors import BadMapping, RemoteRefused

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Effect, Event, Outcome
+from runtime.connectors.actions import Effect
+from runtime.connectors.events import Event, Outcome
 from runtime.engine.engine import RunRequest
 from runtime.engine.preview import PLACEHOLDER, preview
 from runtime.errors import FormGone, MappingFailed, ValueRefused

@@ -126,6 +126,22 @@ async def test_stop_ends_the_flow_and_inside_each_only_the_element(bench) -> Non
     assert bench.world.calls == []
 
 
+async def test_stop_may_say_that_the_element_failed(bench) -> None:
+    refuse = {"stop": "{{ n }} is not wanted", "failed": True}
+    catch = {"try": [refuse], "catch": [{"stop": "caught: {{ error.message }}"}]}
+    steps = [{"if": "n == 2", "then": [refuse]}, {"if": "n == 3", "then": [catch]}]
+    mapping = bench.mapping(
+        main=[{"each": "{{ [1, 2, 3] }}", "as": "n", "steps": steps}], whole=[{**refuse, "stop": "no"}]
+    )
+    summary = await bench.engine.run(mapping, "main", MANUAL)
+    assert (summary.state, summary.done, summary.failed, summary.skipped) == ("partial", 1, 1, 1)
+    assert (summary.problem.en, summary.problem.where) == ("2 is not wanted", "each.n/stop")
+    documents = bench.db.read(lambda state: list_run_documents(state, summary.run_id))
+    assert "caught: " in documents[2].note
+    assert "3 is not wanted" in documents[2].note
+    assert (await bench.engine.run(mapping, "whole", MANUAL)).error.en == "no"
+
+
 async def test_errors_name_the_step_and_the_parameter(bench) -> None:
     each = bench.submit_steps[1]
     broken = {**each, "steps": [each["steps"][0], {"call": "oa.create_approval", "with": {"value": "{{ form }}"}}]}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Finding, Reconciliation
+from runtime.connectors.actions import Finding, Reconciliation
 from runtime.engine.engine import RunRequest
 from runtime.errors import OutcomeUnknown
 from runtime.store import instances, ledger
@@ -229,7 +229,7 @@ async def test_a_comment_does_not_make_the_approval_its_own(bench) -> None:
     object.__setattr__(comment, "prepare", answer)
     note["call"] = "oa.comment"
     mapping = bench.mapping(submit=bench.submit_steps, verdict=[note])
-    from runtime.connectors.base import Event, Outcome
+    from runtime.connectors.events import Event, Outcome
 
     event = Event(key="e1", type="approval.finished", instance_id="i1", outcome=Outcome.AGREED)
     summary = await bench.engine.run(mapping, "verdict", RunRequest(cause="event", event=event))

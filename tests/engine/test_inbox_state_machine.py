@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.engine.engine import Engine, RunRequest
 from runtime.errors import IntegrationError, OutcomeUnknown, RetryLater, TimedOut
 from runtime.store.columns import utc_now

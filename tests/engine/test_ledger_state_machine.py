@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.engine.engine import Engine, RunRequest
 from runtime.errors import IntegrationError, OutcomeUnknown, RemoteRefused, TimedOut, Unreachable
 from runtime.store.ledger import Delivery

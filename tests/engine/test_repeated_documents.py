@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.engine.context import Skipped
 from runtime.engine.engine import RunRequest
 from runtime.engine.written import WriteBack

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Event, Finding, Outcome
+from runtime.connectors.actions import Finding
+from runtime.connectors.events import Event, Outcome
 from runtime.engine.engine import Engine, RunRequest
 from runtime.engine.preview import preview
 from runtime.errors import OutcomeUnknown, Refused, RemoteFault

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.engine.engine import RunRequest
 from runtime.errors import CallbackRejected, RetryLater
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from runtime.mapping.automap import THRESHOLD, Proposal, Source, Target, propose, ranked
 from runtime.mapping.forms import ControlType
-from tests.benchmarks.bench_automap import entity_sources, forms, judge
+from tests.benchmarks.bench_automap import judge
+from tests.benchmarks.labelled import entity_sources, forms
 
 FORMS = list(forms())
 
@@ -30,12 +31,22 @@ def test_the_labelled_set(part: str, latin: bool, least: float) -> None:
     assert wrong < 0.02, score.misses
 
 
-@pytest.mark.parametrize("latin", [False, True])
-def test_names_that_strangers_chose(latin: bool) -> None:
-    score = judge(form for form in FORMS if form.part in ("found", "sealed") and form.latin is latin)
-    top1, _, wrong = score.shares
-    assert top1 >= 0.7, score.misses
-    assert wrong < 0.04, score.misses
+@pytest.mark.parametrize(("latin", "least"), [(False, 0.85), (True, 0.8)])
+def test_names_that_strangers_chose(latin: bool, least: float) -> None:
+    some = [form for form in FORMS if form.part in ("found", "sealed-before") and form.latin is latin]
+    top1, _, wrong = judge(some).shares
+    assert top1 >= least
+    assert wrong < 0.02
+
+
+@pytest.mark.parametrize(("latin", "most"), [(False, 0.05), (True, 0.08)])
+def test_names_that_nothing_was_tuned_on(latin: bool, most: float) -> None:
+    """Says no more than whether it passes: who sees the misses of the sealed set tunes on it."""
+    some = [form for form in FORMS if form.part == "sealed" and form.latin is latin]
+    top1, _, _ = judge(some, only=lambda form, target: form.covered(target)).shares
+    _, _, wrong = judge(some).shares
+    assert top1 >= 0.85
+    assert wrong < most
 
 
 def test_the_labelled_set_is_of_the_size_it_should_be() -> None:
@@ -53,6 +64,9 @@ def test_the_labelled_set_is_of_the_size_it_should_be() -> None:
         ("本次备注", "text", "Comments", 0.7, "含义相近"),
         ("qgbm", "department", "RequesterDepartment", 0.8, "拼音首字母"),
         ("beizhu", "text", "Comments", 0.8, "拼音"),
+        ("请购日期", "date", "DocDate", 0.7, "含义相近"),
+        ("采购类别", "select", "U_PurReqType", 0.7, "含义相近"),
+        ("qgdh", "text", "DocNum", 0.7, "拼音首字母"),
     ],
 )
 def test_each_way_says_why(label: str, kind: str, name: str, least: float, reason: str) -> None:
@@ -62,6 +76,62 @@ def test_each_way_says_why(label: str, kind: str, name: str, least: float, reaso
     assert least <= found.confidence <= 1
     assert found.zh.startswith(reason)
     assert label.casefold() in found.en.casefold() or name in found.en
+
+
+@pytest.mark.parametrize(
+    ("entity", "label", "kind"),
+    [
+        ("Orders", "发货金额", "money"),  # another document's business
+        ("PurchaseDeliveryNotes", "采购订单号", "text"),  # another document's number
+        ("PurchaseOrders", "收货联系人", "text"),  # an act tells which person
+        ("PurchaseRequests", "领用部门", "department"),
+        ("InventoryGenExits", "出库类型", "select"),  # the kind of business, not of document
+        ("Orders", "实际总金额", "money"),  # an unknown word changes the meaning
+        ("PurchaseOrders", "原单价", "money"),
+        ("PurchaseOrders", "预计日期", "date"),
+        ("Orders", "是否客户", "select"),  # a question has no name for an answer
+        ("Orders", "sfkh", "select"),
+        ("BusinessPartners", "供应商单号", "text"),  # has a number of its own
+        ("Orders", "gs", "text"),  # 公司 as likely as anything
+        ("Orders", "附件", "text"),
+    ],
+)
+def test_what_b1_does_not_have_gets_no_proposal(entity: str, label: str, kind: str) -> None:
+    assert only(entity_sources(entity), Target(id=label, label=label, type=ControlType(kind))) is None
+
+
+@pytest.mark.parametrize(
+    ("entity", "label", "name"),
+    [
+        ("PurchaseOrders", "采购订单号", "DocNum"),
+        ("Orders", "订单状态", "DocumentStatus"),
+        ("StockTransfers", "调拨编号", "DocNum"),
+        ("BusinessPartners", "供应商电话", "Phone1"),
+        ("Items", "编码", "ItemCode"),
+    ],
+)
+def test_what_goes_without_saying_may_be_said(entity: str, label: str, name: str) -> None:
+    found = only(entity_sources(entity), Target(id=label, label=label))
+    assert found is not None
+    assert found.source.name == name
+
+
+def test_a_name_is_not_a_code() -> None:
+    code = Source(name="LineVendor", entity="PurchaseRequests", group="DocumentLines", type="text")
+    table = {"rows": {"明细": "DocumentLines"}}
+    assert propose([code], [Target(id="a", label="供应商编码", group="明细")], **table)
+    assert not propose([code], [Target(id="a", label="供应商名称", group="明细")], **table)
+
+
+def test_what_is_left_over_is_not_proposed() -> None:
+    sources = [Source(name="A", label="合计金额"), Source(name="B", label="金额说明")]
+    targets = [Target(id="x", label="合计金额"), Target(id="y", label="总金额")]
+    assert [(item.source.name, item.target.id) for item in propose(sources, targets)] == [("A", "x")]
+
+
+def test_a_table_is_filled_from_the_lines_rather_than_from_their_batches() -> None:
+    columns = [Target(id=label, label=label, group="dt1") for label in ("wlbh", "pch", "sl")]
+    assert {item.source.group for item in propose(entity_sources("Orders"), columns)} == {"DocumentLines"}
 
 
 def test_a_column_of_a_statement_is_known_by_its_table() -> None:

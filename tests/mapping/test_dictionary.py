@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import pytest
 
-from runtime.mapping.dictionary import field_names, find_column, find_property, known_fields
+from runtime.mapping.dictionary import field_names, find_column, find_property, known_fields, place_of
 
 TYPES = {"text", "integer", "decimal", "date", "time", "boolean", "enum", "table"}
 
@@ -117,3 +117,23 @@ def test_a_document_s_own_names_come_before_those_of_every_document() -> None:
     assert field_names("Orders", "", "CardCode") == ("客户代码", "客户编号", "业务伙伴代码")
     assert field_names("PurchaseOrders", "", "CardCode")[0] == "供应商代码"
     assert field_names("Drafts", "", "CardCode") == ("业务伙伴代码",)
+
+
+@pytest.mark.parametrize(
+    ("table", "place"),
+    [
+        ("ODRF", ("Drafts", "")),
+        ("opor", ("PurchaseOrders", "")),
+        ("RDR1", ("Orders", "DocumentLines")),
+        ("OCPR", ("BusinessPartners", "ContactEmployees")),
+        ("NOSUCH", ("", "")),
+    ],
+)
+def test_a_table_has_its_place(table: str, place: tuple[str, str]) -> None:
+    assert place_of(table) == place
+
+
+def test_a_section_s_tables_are_those_of_its_entity_sets() -> None:
+    for entities, tables, group, _ in sections():
+        if "*" not in entities:
+            assert len(tables) in (0, len(entities), len(entities) - 1), (entities, group)

@@ -183,6 +183,32 @@ def test_a_flow_may_say_how_its_errors_are_answered(http: httpx.Client, codes: d
     assert "b1-other" in stranger.json()["message"]
 
 
+def test_a_refused_request_is_answered_as_the_flow_says_and_with_the_status_that_tells_why(
+    http: httpx.Client, codes: dict[str, str]
+) -> None:
+    headers = {"X-Apig-AppCode": codes["items/safe"], "X-Company": "A"}
+
+    def refused(method: str = "POST", **changes: Any) -> tuple[int, str]:
+        asked = {"json": {"code": ITEM}, **changes}
+        answer = http.request(method, "/flows/items/safe", **{**asked, "headers": headers | changes.get("headers", {})})
+        assert (answer.json()["code"], set(answer.json())) == (500, {"code", "message", "data"}), answer.text
+        return answer.status_code, answer.json()["message"]
+
+    status, message = refused(json=None, content="{ not json")
+    assert (status, "JSON" in message) == (400, True)
+    status, message = refused("DELETE")
+    assert (status, "DELETE" in message) == (405, True)
+    status, message = refused(json=None, content=b'"' + b"x" * 10_000_000 + b'"')
+    assert status == 413
+    key = {"Idempotency-Key": "taken"}
+    assert http.post("/flows/items/safe", headers=headers | key, json={"code": ITEM}).status_code == 200
+    status, message = refused(json={"code": "R10002"}, headers=key)
+    assert (status, "taken" in message) == (422, True)
+    # A stranger does not see what the flow's answers look like.
+    stranger = http.post("/flows/items/safe", headers={"X-Apig-AppCode": "wrong"}, json={})
+    assert (stranger.status_code, set(stranger.json())) == (401, {"error"})
+
+
 def test_the_same_key_in_another_company_is_another_request(http: httpx.Client, codes: dict[str, str]) -> None:
     def call(company: str) -> httpx.Response:
         headers = {"X-Apig-AppCode": codes["items/safe"], "X-Company": company, "Idempotency-Key": "k1"}

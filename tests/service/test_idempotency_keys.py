@@ -15,6 +15,8 @@ from runtime.store.tables import answers
 pytestmark = [pytest.mark.acceptance]
 
 FORM = "PROC-HTTP"
+#: Where DingTalk creates an approval.
+START = "/v1.0/workflow/processInstances"
 
 
 def start(path: str, **trigger: Any) -> dict[str, Any]:
@@ -116,6 +118,34 @@ def test_another_body_under_the_same_key_is_refused(call: Caller) -> None:
     assert other.status_code == 422
     assert "k-3" in other.json()["error"]["where"]
     assert call.made("other body") == 0
+
+
+def test_a_corrected_body_is_accepted_once_the_first_was_refused_without_an_effect(call: Caller) -> None:
+    wrong = call("start", "k-77", {"reason": "corrected", "user": "nobody-at-all"})
+    assert wrong.status_code == 422, wrong.text
+    first = call("start", "k-77", {"reason": "corrected"})
+    assert first.status_code == 201, first.text
+    assert call("start", "k-77", {"reason": "corrected"}).content == first.content
+    # Now the key stands for what was created: nothing else gets through under it, the refused one neither.
+    for other in ({"reason": "corrected", "user": "nobody-at-all"}, {"reason": "corrected anew"}):
+        assert call("start", "k-77", other).status_code == 422
+    assert call.made("corrected") == 1
+
+
+def test_a_corrected_body_is_refused_when_a_part_of_the_first_was_carried_out(call: Caller) -> None:
+    assert call("start", "k-88", {"reason": "partly", "lookup": "NO-SUCH"}).status_code == 422
+    other = call("start", "k-88", {"reason": "partly"})
+    assert other.status_code == 422
+    assert "k-88" in other.json()["error"]["where"]
+    assert call.made("partly") == 1
+
+
+def test_a_corrected_body_is_refused_while_nobody_knows_what_became_of_the_first(call: Caller) -> None:
+    call.sandbox.control("POST", "/faults/next", {"fault": "error500", "method": "POST", "path": START})
+    assert call("start", "k-99", {"reason": "no answer"}).status_code == 503
+    other = call("start", "k-99", {"reason": "corrected blindly"})
+    assert (other.status_code, "结果尚未确认" in other.json()["error"]["message"]) == (422, True), other.text
+    assert call.made("corrected blindly") == 0
 
 
 def test_calls_at_the_same_moment_are_carried_out_once(call: Caller) -> None:

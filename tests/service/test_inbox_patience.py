@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.mapping.document import parse_mapping
 from runtime.sandbox import demo
 from runtime.sandbox.dingtalk.crypto import Envelope

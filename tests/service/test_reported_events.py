@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Outcome
+from runtime.connectors.events import Outcome
 from runtime.errors import BadMapping, IntegrationError, MappingFailed, RequestRejected
 from runtime.mapping.check import check_mapping
 from runtime.mapping.document import parse_mapping

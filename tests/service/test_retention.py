@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from runtime.config import Settings
-from runtime.connectors.base import Event
+from runtime.connectors.events import Event
 from runtime.service.cleaning import Cleaning
 from runtime.store import inbox, runs
 from runtime.store.answers import StoredAnswer, claim_answer, store_answer

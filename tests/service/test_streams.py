@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Event
 from runtime.connectors.event_stream import Delivery, EventStream
+from runtime.connectors.events import Event
 from runtime.errors import CallbackRejected, LoginRefused, RetryLater, Unreachable
 from runtime.sandbox import demo
 from runtime.service.alerts import Alerts

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.errors import CallbackRejected, NotFound, Unreachable
 from runtime.mapping.document import parse_mapping
 from runtime.service.inbox import Route
@@ -37,7 +37,7 @@ class Oa:
     """An OA that knows how approvals ended."""
 
     name = "oa-1"
-    has_polling = True
+    tells_outcomes = True
 
     def __init__(self) -> None:
         self.ended: dict[str, Outcome] = {}

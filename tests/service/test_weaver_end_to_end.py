@@ -211,6 +211,15 @@ def test_a_verdict_while_b1_is_down_is_answered_with_the_reason_and_written_when
     assert runs_of(module_desk, "verdict") == before
 
 
+def change_silently(sandbox: Any, draft: dict[str, Any], result: str) -> None:
+    """The OA takes its decision back and decides anew, and its node action tells nobody."""
+    number = draft["U_REQUESTID"]
+    sandbox.control("PUT", "/weaver/node-action", {"drop": True})
+    sandbox.control("POST", f"/weaver/requests/{number}/reopen")
+    sandbox.control("POST", f"/weaver/requests/{number}/decide", {"result": result})
+    sandbox.control("PUT", "/weaver/node-action", {"drop": False})
+
+
 def test_a_repeated_call_is_tried_at_once_and_the_last_word_of_the_oa_stands(
     drafts: Any, sandbox: Any, module_desk: Any, eventually: Any
 ) -> None:
@@ -218,7 +227,8 @@ def test_a_repeated_call_is_tried_at_once_and_the_last_word_of_the_oa_stands(
     draft = drafts[0]
     [sending] = decide(sandbox, draft, "agree")
     assert json.loads(sending["answer"])["flag"] == "N"
-    changed = {**sending["body"], "status": "N", "time": "2099-01-01 00:00:00"}
+    change_silently(sandbox, draft, "refuse")
+    changed = {**sending["body"], "status": "N", "time": "2099-01-01 08:00:00"}
     assert post(sandbox, changed)["flag"] == "N"
     sandbox.control("DELETE", "/faults")
     # The runtime may be at it by itself, an attempt that B1 has refused already.
@@ -321,10 +331,13 @@ def test_strangers_and_nonsense_are_refused(runtime: Any, code: str) -> None:
         headers = {"X-Apig-AppCode": code}
         unknown = http.post(PATH, json=good, headers=headers)
         assert (unknown.status_code, unknown.json()["flag"]) == (200, "N")
-        for wrong, status in (({"requestid": "999999", "status": "?"}, 400), ({"requestid": "", "status": "Y"}, 400)):
+        for wrong, field in (
+            ({**good, "status": "?"}, "event.outcome"),
+            ({**good, "requestid": ""}, "event.instance_id"),
+        ):
             answer = http.post(PATH, json=wrong, headers=headers)
-            assert answer.status_code == status
-            assert answer.json()["error"]["message"]
+            assert (answer.status_code, answer.json()["flag"]) == (400, "N")
+            assert field in answer.json()["message"]
 
 
 def test_the_ledger_knows_the_outcomes(drafts: Any, module_desk: Any) -> None:

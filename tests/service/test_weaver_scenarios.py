@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from runtime.sandbox import demo
+from tests.service.gallery import create, fill
 
 pytestmark = [pytest.mark.acceptance]
 
@@ -116,30 +117,6 @@ def links(case: Case) -> dict[str, Any]:
             }
         ],
     }
-
-
-def create(desk: Any, template: str, name: str, roles: dict[str, str], **settings: Any) -> dict[str, Any]:
-    """A mapping made by command."""
-    made = desk.command(
-        *("templates", "new", template, "--id", name),
-        *(part for setting, value in settings.items() for part in ("--set", f"{setting}={value}")),
-        *(part for role, connection in roles.items() for part in ("--connection", f"{role}={connection}")),
-    )
-    assert made.returncode == 0, made.stderr
-    mapping: dict[str, Any] = json.loads((desk.mappings / f"{name}.json").read_text("utf-8"))
-    return mapping
-
-
-def fill(part: Any, filled: dict[str, Any]) -> None:
-    """Put fields into the mapping's map step, as the designer does."""
-    if isinstance(part, dict):
-        if isinstance(part.get("map"), dict):
-            part["map"] |= filled
-        for value in part.values():
-            fill(value, filled)
-    elif isinstance(part, list):
-        for value in part:
-            fill(value, filled)
 
 
 def install(desk: Any, case: Case) -> dict[str, Any]:
@@ -325,11 +302,11 @@ def test_a_request_becomes_one_order_or_supplier_and_a_refusal_is_answered(
 
     with httpx.Client(base_url=runtime.address(), trust_env=False, timeout=30) as http:
 
-        def post(name: str, code: str, body: dict[str, Any]) -> dict[str, Any]:
+        def post(name: str, code: str, body: dict[str, Any], status: int = 200) -> dict[str, Any]:
             headers = {"X-Apig-AppCode": code}
             eventually(lambda: http.get(f"/flows/{name}/receive", headers=headers).status_code == 405)
             answer = http.post(f"/flows/{name}/receive", json=body, headers=headers)
-            assert answer.status_code == 200, answer.text
+            assert answer.status_code == status, answer.text
             return dict(answer.json())
 
         code = app_code(module_desk, "orders-in")
@@ -346,6 +323,13 @@ def test_a_request_becomes_one_order_or_supplier_and_a_refusal_is_answered(
         assert refused["flag"] == "N"
         assert "NO-SUCH" in refused["message"]
         assert sandbox.b1("/Orders?$filter=U_REQUESTID eq '502'")["value"] == []
+        # corrected in the OA it is accepted under its number, once; from then on the number stands for that order
+        corrected = [post("orders-in", code, order | {"requestid": 502}) for _ in range(2)]
+        assert (corrected[0]["flag"], corrected[1]) == ("Y", corrected[0])
+        other = post("orders-in", code, order | {"requestid": 502, "djbh": "OA-502"}, status=422)
+        assert (other["flag"], "502" in other["message"]) == ("N", True)
+        [kept] = sandbox.b1("/Orders?$filter=U_REQUESTID eq '502'")["value"]
+        assert kept["DocEntry"] == corrected[0]["key"]
         code = app_code(module_desk, "suppliers-in")
         supplier = post("suppliers-in", code, {"requestid": 503, "bm": "V9001", "mc": "新供应商"})
         assert (supplier["flag"], supplier["key"]) == ("Y", "V9001")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.store import inbox, ledger, listings, runs
 from runtime.store.columns import utc_now
 from runtime.store.database import Database

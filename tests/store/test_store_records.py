@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.exc import StatementError
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.errors import RemoteRefused
 from runtime.store import inbox, instances, ledger, listings, runs
 from runtime.store.columns import utc_now

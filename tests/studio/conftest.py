@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,3 +66,27 @@ def workspace(sandbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     database.close()
     yield tmp_path
     st.cache_resource.clear()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., None]]:
+    """Start the real runtime on the state of the test's environment."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin(**environment: str) -> None:
+        command = [sys.executable, "-m", "runtime.cli", "serve", "--port", "0"]
+        running.append(
+            subprocess.Popen(
+                command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+        )
+        end = time.monotonic() + 60
+        with contextlib.closing(Database.open(Settings().state_url)) as database:
+            while (alive := database.runtime_alive()) is None or not alive.url:
+                assert time.monotonic() < end, "the runtime did not start"
+                time.sleep(0.05)
+
+    yield begin
+    for process in running:
+        process.terminate()
+        process.wait(timeout=30)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.errors import RemoteRefused
 from runtime.store import inbox, ledger, runs
 from runtime.store.columns import utc_now

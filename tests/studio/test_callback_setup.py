@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import jsontext
-from runtime.connectors.base import CallbackRequest
 from runtime.connectors.dingtalk.callback import receive
 from runtime.connectors.dingtalk.settings import DingTalkSettings
+from runtime.connectors.events import CallbackRequest
 from runtime.connectors.wecom.callback import receive as receive_wecom
 from runtime.connectors.wecom.settings import WeComSettings
 from runtime.mapping.document import parse_mapping

@@ -18,6 +18,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from runtime.config import Settings
+from runtime.mapping.folder import MappingFolder
+from runtime.mapping.templates import gallery, instantiate
 from runtime.sandbox import demo
 from runtime.store.appcodes import AppCodes
 from runtime.store.connections import ConnectionStore
@@ -47,29 +49,6 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databa
     yield opened
     opened.close()
     st.cache_resource.clear()
-
-
-@pytest.fixture
-def serve(database: Database) -> Iterator[Callable[..., None]]:
-    """Start the real runtime on the same state."""
-    running: list[subprocess.Popen[bytes]] = []
-
-    def begin(**environment: str) -> None:
-        command = [sys.executable, "-m", "runtime.cli", "serve", "--port", "0"]
-        running.append(
-            subprocess.Popen(
-                command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-        )
-        end = time.monotonic() + 60
-        while (alive := database.runtime_alive()) is None or not alive.url:
-            assert time.monotonic() < end, "the runtime did not start"
-            time.sleep(0.05)
-
-    yield begin
-    for process in running:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 @pytest.fixture
@@ -239,6 +218,27 @@ def test_the_self_test_of_stream_mode(
     assert "DING_SECRET" in found
 
 
+def test_a_weaver_connection_shows_what_the_oa_is_to_call(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    weaver = demo.WEAVER_CONNECTION
+    connections(database).save(weaver, demo.connections(SANDBOX)[weaver])
+    monkeypatch.setenv("B1_PUBLIC_URL", "https://b1.example.com")
+    page = drawn()
+    page.selectbox(key="callbacks.connection").select(weaver).run()
+    assert TEXT["callbacks.reporting.no_flow"] in said(page)
+    template = next(one for one in gallery() if one.id == "weaver-approval-odata")
+    roles = {"erp": demo.B1_CONNECTION, "oa": weaver}
+    mapping = instantiate(template, id="requests", title="", connections=roles, settings={"workflow": "45"})
+    MappingFolder(Path(os.environ["B1_MAPPINGS"])).save(mapping, expected=None)
+    page = checked(page.run())
+    assert "https://b1.example.com/flows/requests/verdict" in codes(page)
+    assert TEXT["callbacks.reporting.no_flow"] not in said(page)
+    assert TEXT["callbacks.switched_off"] in said(page)
+    assert "X-Apig-AppCode" in said(page)
+    assert TEXT["callbacks.waits"].format(mapping="requests", flow="missed", form="45") in said(page)
+    connections(database).delete(NAME)
+    assert "https://b1.example.com/flows/requests/verdict" in codes(drawn())
+
+
 def test_a_wecom_connection_has_its_own_steps_and_its_trust_file(
     database: Database, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,3 +295,21 @@ def test_app_codes_are_shown_when_asked_for_and_changed(database: Database) -> N
 
 def test_every_verdict_has_its_words() -> None:
     assert {key.rpartition(".")[2] for key in TEXT if key.startswith("callbacks.verdict.")} == set(get_args(Verdict))
+
+
+def test_a_system_without_callbacks_is_told_what_to_call(database: Database) -> None:
+    weaver = demo.WEAVER_CONNECTION
+    connections(database).save(weaver, demo.connections(SANDBOX)[weaver])
+    template = next(item for item in gallery() if item.id == "weaver-approval-odata")
+    mapping = instantiate(
+        template, id="requests", title="采购申请", connections={"erp": demo.B1_CONNECTION, "oa": weaver},
+        settings={"workflow": "45", "in_status": "jl"},
+    )  # fmt: skip
+    MappingFolder(Settings().mappings).save(mapping.model_copy(update={"enabled": False}), expected=None)
+    page = checked(drawn().selectbox(key="callbacks.connection").select(weaver).run())
+    assert TEXT["callbacks.switched_off"] in said(page)
+    sample = next(json.loads(code) for code in codes(page) if code.startswith("{"))
+    assert sample == {"requestid": 1001, "jl": "Y", "approver": "张三", "remark": "同意采购"}
+    page = click(page, "reporting.show.requests/verdict")
+    code = AppCodes(database, Vault(Settings().key_file)).get("requests", "verdict")
+    assert f"X-Apig-AppCode: {code}" in codes(page)

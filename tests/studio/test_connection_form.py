@@ -7,8 +7,8 @@ from typing import Literal
 import pytest
 from pydantic import Field, SecretStr
 
-from runtime.connectors.base import HttpSettings
 from runtime.connectors.registry import connector_kinds
+from runtime.connectors.settings import HttpSettings
 from studio.connections.form import assemble, environment_name, form_fields
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.store.history import History
 from runtime.store.inbox import InboxEvent
 from runtime.store.ledger import Delivery, DeliveryState, EffectRecord, EffectState

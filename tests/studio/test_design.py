@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runtime.connectors.base import SourceField
+from runtime.connectors.catalog import SourceField
 from runtime.mapping.forms import Control
 from studio.designer.design import Design
 from studio.designer.drafts import Drafts

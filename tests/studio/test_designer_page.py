@@ -345,3 +345,45 @@ def test_a_form_that_the_oa_does_not_offer_is_taken_from_a_pasted_list(workspace
     pasted.set_value("字段名\t显示名\t类型\t明细表\nsqr\t申请人\t人员\t\nwlbm\t物料\t\tformtable_main_45_dt1").run()
     page = click(page, "take-list")
     assert "3 个控件" in said(page)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_what_is_typed_last_is_kept_by_the_click_that_leaves_the_tab() -> None:
+    page = opened("flow")
+    title = next(item for item in page.text_input if item.label == TEXT["start.title"])
+    title.set_value("领料审批")
+    page.segmented_control(key="designer_tab").set_value("target").run()
+    assert not page.exception
+    assert page.session_state["design"].document["title"] == "领料审批"
+    assert [item for item in page.button if item.key == "fetch-form"]
+    assert not [item for item in page.text_input if item.label == TEXT["start.title"]]
+
+
+def test_a_mode_interface_has_no_form_to_read_but_a_list_of_columns(workspace: Path) -> None:
+    template = next(item for item in gallery() if item.id == "weaver-master-data")
+    roles = {"erp": demo.B1_CONNECTION, "oa": demo.WEAVER_CONNECTION}
+    settings = {"interface": "saveItem", "key_fields": "wlbm"}
+    mapping = instantiate(template, id="items", title="物料", connections=roles, settings=settings)
+    MappingFolder(workspace / "mappings").save(mapping, expected=None)
+    page = opened("target", "items")
+    assert TEXT["target.interface"] in said(page)
+    assert not [item for item in page.button if item.key in ("fetch-form", "read-database")]
+    page = click(page, "take-list")
+    assert TEXT["target.list_missing"] in said(page)
+
+
+def test_a_sample_that_is_no_json_keeps_its_text_and_the_sample_before(workspace: Path) -> None:
+    template = next(item for item in gallery() if item.id == "weaver-inbound-document")
+    mapping = instantiate(template, id="orders", title="订单", connections={"erp": demo.B1_CONNECTION}, settings={})
+    MappingFolder(workspace / "mappings").save(mapping, expected=None)
+    assert TEXT["preview.no_sample"] in said(opened("preview", "orders"))
+    page = opened("source", "orders")
+    page.text_area[0].set_value('{"requestid": 7}').run()
+    page.text_area[0].set_value('{"requestid": 8').run()
+    assert page.text_area[0].value == '{"requestid": 8'
+    assert "不是有效的 JSON" in said(page)
+    trigger = page.session_state["design"].document["flows"]["receive"]["trigger"]
+    assert trigger["http"]["sample"] == {"requestid": 7}
+    page.text_area[0].set_value('{"requestid": 8}').run()
+    assert not page.error
+    assert page.session_state["design"].document["flows"]["receive"]["trigger"]["http"]["sample"] == {"requestid": 8}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from runtime.connectors.base import Event, Outcome
+from runtime.connectors.events import Event, Outcome
 from runtime.errors import FixSetup
 from runtime.mapping.folder import MappingFolder
 from runtime.sandbox import demo

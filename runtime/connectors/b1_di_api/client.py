@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlglot import exp
 
+from runtime.connectors.actions import Effect
 from runtime.connectors.b1_di_api.answers import DiLogin, RowsAnswer, is_dead
 from runtime.connectors.b1_di_api.settings import DiSettings
 from runtime.connectors.b1_service_layer.session import Login, LoginOnly, Session, cookies_of
-from runtime.connectors.base import Effect
 from runtime.connectors.http import HttpClient
 from runtime.connectors.statements.binding import literal_text
 from runtime.connectors.statements.dialects import SqlDialect

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from runtime.connectors.actions import Action
 from runtime.connectors.b1_di_api.client import DiGateway
 from runtime.connectors.b1_di_api.settings import DiSettings
 from runtime.connectors.b1_di_api.trial import try_connection
-from runtime.connectors.base import Action, Connector, ConnectorSettings, TestReport
+from runtime.connectors.base import Connector, TestReport
+from runtime.connectors.settings import ConnectorSettings
 from runtime.connectors.statements.reading import StatementReading
 
 __all__ = ["DiApiConnector"]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from runtime.connectors.base import Address, HttpSettings
+from runtime.connectors.settings import Address, HttpSettings
 from runtime.connectors.sql.settings import Procedures
 from runtime.connectors.statements.dialects import DIALECTS, SqlDialect
 

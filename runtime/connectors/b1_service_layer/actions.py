@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from runtime.connectors.actions import ActionParams
 from runtime.connectors.b1_service_layer.odata import Key
-from runtime.connectors.base import ActionParams
 from runtime.connectors.statements.params import LineStatements, Parameters, different_names, source_table
 
 __all__ = [

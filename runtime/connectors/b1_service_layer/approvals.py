@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
+from runtime.connectors.actions import Effect, Finding, Intent, Reconciliation, WireRequest
 from runtime.connectors.b1_service_layer.actions import Decide, Find, Query, SaveDraft
 from runtime.connectors.b1_service_layer.client import ServiceLayer
 from runtime.connectors.b1_service_layer.odata import key_path
 from runtime.connectors.b1_service_layer.reading import Reading
 from runtime.connectors.b1_service_layer.writing import Writing, unclear
-from runtime.connectors.base import Effect, Finding, Intent, Reconciliation, WireRequest
 from runtime.errors import BadConnection, Conflict, NotFound, OutcomeUnknown, RemoteRefused, TimedOut
 
 __all__ = ["Approvals"]

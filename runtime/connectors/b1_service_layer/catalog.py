@@ -16,7 +16,7 @@ from runtime.connectors.b1_service_layer.known_sets import KNOWN_SETS, KeyField,
 from runtime.connectors.b1_service_layer.metadata import Metadata, Property, parse_metadata
 from runtime.connectors.b1_service_layer.odata import key_path, literal
 from runtime.connectors.b1_service_layer.paging import PageReader, Selection
-from runtime.connectors.base import Catalog, Entity, SourceField
+from runtime.connectors.catalog import Catalog, Entity, SourceField
 from runtime.errors import NotFound, NotPermitted, RemoteRefused
 
 __all__ = ["B1Catalog"]

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 
+from runtime.connectors.actions import Effect, WireRequest
 from runtime.connectors.b1_service_layer.answers import Answer, LoginAnswer, PlainAnswer, session_ended
 from runtime.connectors.b1_service_layer.odata import query_string
 from runtime.connectors.b1_service_layer.session import Login, LoginOnly, Session, cookies_of
 from runtime.connectors.b1_service_layer.settings import B1Settings
-from runtime.connectors.base import Effect, WireRequest
 from runtime.connectors.http import HttpClient
 from runtime.errors import IntegrationError, LoginRefused, RemoteFault
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from runtime.connectors.actions import Action, Effect
 from runtime.connectors.b1_service_layer import actions as params
 from runtime.connectors.b1_service_layer.approvals import Approvals
 from runtime.connectors.b1_service_layer.attachments import Attachments
 from runtime.connectors.b1_service_layer.catalog import B1Catalog
 from runtime.connectors.b1_service_layer.client import ServiceLayer
-from runtime.connectors.b1_service_layer.examining import examine
+from runtime.connectors.b1_service_layer.examining import DIALECT, examine_query, examine_sql
 from runtime.connectors.b1_service_layer.reading import Reading
 from runtime.connectors.b1_service_layer.settings import B1Settings
 from runtime.connectors.b1_service_layer.trial import try_connection
 from runtime.connectors.b1_service_layer.writing import Writing
-from runtime.connectors.base import Action, Catalog, Connector, ConnectorSettings, Effect, TestReport
-from runtime.connectors.statements.dialects import DIALECTS
-from runtime.connectors.statements.examining import examine_call
+from runtime.connectors.base import Connector, TestReport
+from runtime.connectors.catalog import Catalog
+from runtime.connectors.settings import ConnectorSettings
 from runtime.connectors.statements.params import ExecSql
 
 __all__ = ["ServiceLayerConnector"]
@@ -61,7 +62,7 @@ class ServiceLayerConnector(Connector[B1Settings]):
     @property
     def dialect(self) -> str:
         """That of the SQLQueries."""
-        return DIALECTS["service_layer"].name
+        return DIALECT
 
     def catalog(self) -> Catalog:
         """Entity sets and fields of the company."""
@@ -83,7 +84,7 @@ class ServiceLayerConnector(Connector[B1Settings]):
                 run=read.query,
                 streams=True,
                 reread=read.reread,
-                examine=examine,
+                examine=examine_query,
             ),
             Action(
                 name="exec_sql",
@@ -92,7 +93,7 @@ class ServiceLayerConnector(Connector[B1Settings]):
                 zh="执行一条 SQL 查询（SQLQueries）",
                 en="run one SQL query (SQLQueries)",
                 run=read.exec_sql,
-                examine=lambda values: examine_call(values, DIALECTS["service_layer"], ()),
+                examine=examine_sql,
             ),
             Action(
                 name="find", effect=Effect.READ, params=params.Find, zh="查找一条记录", en="find a row", run=read.find

@@ -1,20 +1,32 @@
-"""What is wrong with a mapping's ``query``, before it runs."""
+"""What is wrong with a mapping's ``query`` or ``exec_sql``, before it runs. Only a statement loads the SQL parser."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from runtime.connectors.statements.dialects import DIALECTS
-from runtime.connectors.statements.examining import examine_query
 from runtime.mapping.problems import Problem
 
-__all__ = ["examine"]
+__all__ = ["DIALECT", "examine_query", "examine_sql"]
+
+#: Name of the dialect that SQLQueries speak.
+DIALECT = "service_layer"
 
 
-def examine(values: Mapping[str, Any]) -> list[Problem]:
+def examine_query(values: Mapping[str, Any]) -> list[Problem]:
     """Neither or both of ``entity`` and ``statement``, or a statement that will be refused."""
     if ("entity" in values) == ("statement" in values):
         zh, en = "entity（OData）与 statement（SQL）必须且只能给一个", "Give either entity (OData) or statement (SQL)"
         return [Problem("error", "entity", zh, en)]
-    return examine_query(values, DIALECTS["service_layer"]) if "statement" in values else []
+    if "entity" in values:
+        return []
+    from runtime.connectors.statements import dialects, examining
+
+    return examining.examine_query(values, dialects.DIALECTS[DIALECT])
+
+
+def examine_sql(values: Mapping[str, Any]) -> list[Problem]:
+    """A statement that will be refused."""
+    from runtime.connectors.statements import dialects, examining
+
+    return examining.examine_call(values, dialects.DIALECTS[DIALECT], ())

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
-from runtime.connectors.base import Entity
+from runtime.connectors.catalog import Entity
 from runtime.errors import RemoteFault
 
 __all__ = ["Metadata", "Property", "parse_metadata"]

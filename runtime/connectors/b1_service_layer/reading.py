@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from runtime.connectors.b1_service_layer.actions import Count, Find, Get, Query
 from runtime.connectors.b1_service_layer.answers import NO_RECORD
@@ -14,11 +15,11 @@ from runtime.connectors.b1_service_layer.client import ServiceLayer
 from runtime.connectors.b1_service_layer.known_sets import KeyField
 from runtime.connectors.b1_service_layer.odata import Key, conjunction, key_path, literal
 from runtime.connectors.b1_service_layer.paging import PageReader, Selection
-from runtime.connectors.b1_service_layer.sql_queries import Definitions
-from runtime.connectors.statements.dialects import DIALECTS
-from runtime.connectors.statements.joining import Joined, prepare
 from runtime.connectors.statements.params import ExecSql
 from runtime.errors import NotFound, RemoteFault, ValueRefused
+
+if TYPE_CHECKING:
+    from runtime.connectors.b1_service_layer.sql_queries import Definitions
 
 __all__ = ["Reading"]
 
@@ -29,12 +30,11 @@ class Reading:
     def __init__(self, client: ServiceLayer, catalog: B1Catalog) -> None:
         self._client = client
         self._catalog = catalog
-        self._definitions = Definitions(client)
 
     async def query(self, params: Query) -> AsyncIterator[dict[str, Any]]:
         """The rows, page after page, in constant memory."""
         if params.statement is not None:
-            return self._joined(params, params.statement).rows()
+            return self._definitions.joined(params, params.statement).rows()
         entity = params.entity or ""
         key = await self._catalog.key(entity)
         orderby = params.orderby
@@ -58,7 +58,7 @@ class Reading:
         :raises RemoteFault: the row does not carry its key
         """
         if params.statement is not None:
-            return await self._joined(params, params.statement).again(row)
+            return await self._definitions.joined(params, params.statement).again(row)
         entity = params.entity or ""
         names = await self.key_names(entity)
         if not names or any(name not in row for name in names):
@@ -141,9 +141,12 @@ class Reading:
         """Names of the key properties; empty if unknown."""
         return tuple(part.name for part in await self._catalog.key(entity))
 
-    def _joined(self, params: Query, statement: str) -> Joined:
-        query = prepare(statement, params, DIALECTS["service_layer"], self._client.name)
-        return Joined(query, self._definitions)
+    @cached_property
+    def _definitions(self) -> Definitions:
+        """The SQLQueries; the first statement loads the SQL parser."""
+        from runtime.connectors.b1_service_layer.sql_queries import Definitions
+
+        return Definitions(self._client)
 
     async def _typed(self, entity: str, key: Key) -> Key:
         where = f"{self._client.name} {entity}"

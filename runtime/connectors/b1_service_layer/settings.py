@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from runtime.connectors.base import Address, HttpSettings
+from runtime.connectors.settings import Address, HttpSettings
 
 __all__ = ["B1Settings"]
 

@@ -18,12 +18,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from sqlglot import exp
 
+from runtime.connectors.actions import Effect, WireRequest
+from runtime.connectors.b1_service_layer.actions import Query
 from runtime.connectors.b1_service_layer.client import ServiceLayer
+from runtime.connectors.b1_service_layer.examining import DIALECT
 from runtime.connectors.b1_service_layer.odata import key_path, literal
-from runtime.connectors.base import Effect, WireRequest
 from runtime.connectors.statements.binding import require_parameters, values_for
 from runtime.connectors.statements.dialects import DIALECTS, marker
-from runtime.connectors.statements.joining import Key, Page, Part, identity, loosely
+from runtime.connectors.statements.joining import Joined, Key, Page, Part, identity, loosely, prepare
 from runtime.connectors.statements.params import ExecSql
 from runtime.connectors.statements.parsing import Statement, parse_statement, render
 from runtime.connectors.statements.shaping import AFTER, ROW_LIMIT, UNTIL, in_key_order, narrowed, too_many_rows
@@ -90,6 +92,13 @@ class Definitions:
         #: Codes that are known to be there.
         self._known: set[str] = set()
 
+    def joined(self, params: Query, statement: str) -> Joined:
+        """The rows of a ``query`` by statement, each with its lines.
+
+        :raises BadMapping: a statement does more than read, or lacks its key
+        """
+        return Joined(prepare(statement, params, DIALECTS[DIALECT], self._client.name), self)
+
     async def headers(self, header: Part, values: Mapping[str, Any], after: Key | None, limit: int) -> Page:
         """The first page of the rows from the key ``after`` on."""
         tree = narrowed(header.statement, header.key, {exp.GTE: AFTER} if after is not None else {}, header.place)
@@ -127,7 +136,7 @@ class Definitions:
         :raises BadMapping: it does more than read, SQLQueries does not know its grammar, or it yields too many rows
         """
         place = f"{self._client.name} sql"
-        statement = parse_statement(params.sql, DIALECTS["service_layer"])
+        statement = parse_statement(params.sql, DIALECTS[DIALECT])
         require_parameters([statement], params.parameters)
         values = values_for(statement, params.parameters)
         single = _Single(statement, place)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from runtime.connectors.actions import Effect, Finding, Intent, Reconciliation, WireRequest
 from runtime.connectors.b1_service_layer.actions import ActionCall, Create, Find, Update, Upsert
 from runtime.connectors.b1_service_layer.answers import Answer
 from runtime.connectors.b1_service_layer.client import ServiceLayer
 from runtime.connectors.b1_service_layer.odata import conjunction, parse_key
 from runtime.connectors.b1_service_layer.reading import Reading
-from runtime.connectors.base import Effect, Finding, Intent, Reconciliation, WireRequest
 from runtime.errors import FixData, IntegrationError, OutcomeUnknown, TimedOut
 
 __all__ = ["Writing", "unclear"]

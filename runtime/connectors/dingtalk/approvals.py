@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from runtime.connectors.base import Outcome
 from runtime.connectors.compare import all_same, parsed, same_rows, same_value, text_of
+from runtime.connectors.events import Outcome
 
 __all__ = ["read_approval", "read_time", "same_approval"]
 

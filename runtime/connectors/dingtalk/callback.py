@@ -13,9 +13,9 @@ from typing import Any
 
 from runtime import jsontext
 from runtime.connectors.aes_callback import AesCallback
-from runtime.connectors.base import CallbackReply, CallbackRequest, Event, Outcome, Received
 from runtime.connectors.dingtalk.approvals import read_time
 from runtime.connectors.dingtalk.settings import DingTalkSettings
+from runtime.connectors.events import CallbackReply, CallbackRequest, Event, Outcome, Received
 from runtime.errors import CallbackRejected
 
 __all__ = ["events_of", "finished_event", "receive"]

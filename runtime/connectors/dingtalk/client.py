@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from aiohttp import ClientWebSocketResponse
 
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.connectors.dingtalk.settings import DingTalkSettings
 from runtime.connectors.http import HttpClient, json_object
 from runtime.connectors.token import AccessToken, TokenRefused

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from runtime.connectors.base import (
-    Action,
-    CallbackRequest,
-    Connector,
-    ConnectorSettings,
-    Effect,
-    Event,
-    Received,
-    TestReport,
-)
+from runtime.connectors.actions import Action, Effect
+from runtime.connectors.base import Connector, TestReport
 from runtime.connectors.dingtalk.actions import (
     Comment,
     CreateApproval,
@@ -34,6 +26,8 @@ from runtime.connectors.dingtalk.settings import DingTalkSettings
 from runtime.connectors.dingtalk.stream import DingTalkStream
 from runtime.connectors.dingtalk.uploads import Uploads
 from runtime.connectors.event_stream import EventStream
+from runtime.connectors.events import CallbackRequest, Event, Received
+from runtime.connectors.settings import ConnectorSettings
 from runtime.errors import FormGone, RemoteRefused
 from runtime.mapping.forms import Form
 

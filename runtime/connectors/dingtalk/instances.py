@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runtime.connectors.base import Effect, Finding, Intent, Reconciliation, WireRequest
+from runtime.connectors.actions import Effect, Finding, Intent, Reconciliation, WireRequest
 from runtime.connectors.dingtalk.actions import (
     Comment,
     CreateApproval,

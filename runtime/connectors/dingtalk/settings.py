@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from runtime.connectors.aes_callback import AesKey
-from runtime.connectors.base import Address, HttpSettings
+from runtime.connectors.settings import Address, HttpSettings
 
 __all__ = ["DingTalkSettings"]
 

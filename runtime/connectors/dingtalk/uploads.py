@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.connectors.base import Effect, WireRequest
+from runtime.connectors.actions import Effect, WireRequest
 from runtime.connectors.dingtalk.actions import UploadAttachment
 from runtime.connectors.dingtalk.client import DingTalkClient
 from runtime.connectors.dingtalk.directory import Directory

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import NoSuchTableError
 
-from runtime.connectors.base import Catalog, Entity, SourceField
+from runtime.connectors.catalog import Catalog, Entity, SourceField
 from runtime.connectors.sql.client import Database
 from runtime.errors import NotFound
 from runtime.mapping.dictionary import find_column

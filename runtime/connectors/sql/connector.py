@@ -7,7 +7,10 @@ from typing import ClassVar
 
 from sqlalchemy.engine import make_url
 
-from runtime.connectors.base import Action, Catalog, Connector, ConnectorSettings, TestReport
+from runtime.connectors.actions import Action
+from runtime.connectors.base import Connector, TestReport
+from runtime.connectors.catalog import Catalog
+from runtime.connectors.settings import ConnectorSettings
 from runtime.connectors.sql.catalog import SqlCatalog
 from runtime.connectors.sql.client import Database
 from runtime.connectors.sql.settings import SqlSettings

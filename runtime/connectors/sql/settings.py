@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from runtime.connectors.base import ConnectorSettings
+from runtime.connectors.settings import ConnectorSettings
 from runtime.connectors.statements.dialects import DIALECTS, SqlDialect
 
 __all__ = ["Procedures", "SqlSettings"]

@@ -1,4 +1,7 @@
-"""What a mapping's ``with`` may say where rows are read by SQL; the same for every kind of connection."""
+"""What a mapping's ``with`` may say where rows are read by SQL; the same for every kind of connection.
+
+To import this does not load the SQL parser: it weighs as much as a connector, and most mappings have no statement.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from runtime.connectors.base import ActionParams
-from runtime.connectors.statements.dialects import DIALECTS
-from runtime.connectors.statements.fields import statement_table
+from runtime.connectors.actions import ActionParams
 
 __all__ = ["ExecSql", "LineStatement", "LineStatements", "Parameters", "StatementQuery", "source_table"]
 
@@ -76,4 +77,7 @@ class ExecSql(ActionParams):
 
 def source_table(statement: str) -> str:
     """The main table of a statement of whatever dialect, in capitals; empty if it has none."""
+    from runtime.connectors.statements.dialects import DIALECTS
+    from runtime.connectors.statements.fields import statement_table
+
     return next((found for name in DIALECTS if (found := statement_table(statement, name))), "")

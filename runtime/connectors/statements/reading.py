@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from runtime.connectors.base import Action, Effect
+from runtime.connectors.actions import Action, Effect
 from runtime.connectors.statements.binding import require_parameters, values_for
 from runtime.connectors.statements.dialects import SqlDialect
 from runtime.connectors.statements.examining import examine_call, examine_query

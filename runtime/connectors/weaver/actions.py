@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
-from runtime.connectors.base import ActionParams
+from runtime.connectors.actions import ActionParams
 
 __all__ = ["CreateApproval", "GetApproval", "ListModeData", "SaveModeData"]
 

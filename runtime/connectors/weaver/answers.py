@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from runtime import jsontext
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.connectors.token import TokenRefused
 from runtime.errors import (
     BadConnection,
@@ -27,7 +27,7 @@ from runtime.jsontext import object_of
 __all__ = ["check", "check_created", "check_login", "content_of", "data_of", "request_id"]
 
 _DONE = {"", "SUCCESS", "0", "1"}
-#: Refusals that come before anything is created. What other codes leave behind is not documented.
+#: Codes of the checks that come before anything is created. What other codes leave behind is not documented.
 _REFUSALS = {"PARAM_ERROR", "NO_PERMISSION", "USER_EXCEPTION"}
 _TOKEN = ("token不存在", "登录信息超时")
 _ACCOUNT = "该账号存在异常"
@@ -157,7 +157,8 @@ def _check_login_state(answer: Mapping[str, Any], user: str) -> None:
 
 def _refusal(answer: Mapping[str, Any], response: httpx.Response, effect: Effect) -> IntegrationError:
     code = _code(answer) or str(response.status_code)
-    filtered = str(answer.get("status")).lower() == "false" and code == "-1"  # the answer of the login filter
+    # -1 is the code of the login filter, before anything is created, and of much else: only its texts tell.
+    filtered = any(word in _words(answer) for word in _SECRET)
     if effect is Effect.CREATE and not filtered and code.upper() not in _REFUSALS:
         return RemoteFault(
             "OA 报告失败，未说明是否已创建",

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from runtime.connectors.base import Event, Outcome
 from runtime.connectors.compare import all_same, same_value
+from runtime.connectors.events import Event, Outcome
 from runtime.connectors.weaver.answers import data_of
 from runtime.connectors.weaver.settings import WeaverSettings
 from runtime.jsontext import object_of

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.connectors.http import HttpClient
 from runtime.connectors.token import AccessToken
 from runtime.connectors.weaver.answers import check, check_login, content_of

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from runtime.connectors.base import Action, Connector, ConnectorSettings, Effect, Event, TestReport
+from runtime.connectors.actions import Action, Effect
+from runtime.connectors.base import Connector, TestReport
+from runtime.connectors.events import Event
+from runtime.connectors.settings import ConnectorSettings
 from runtime.connectors.weaver.actions import CreateApproval, GetApproval, ListModeData, SaveModeData
 from runtime.connectors.weaver.answers import data_of
 from runtime.connectors.weaver.approvals import finished_event
@@ -120,6 +123,11 @@ class WeaverConnector(Connector[WeaverSettings]):
         """
         path = f"{_SERVICE}getCreateWorkflowRequestInfo"
         return parse_form(code, await self._client.call("GET", path, params={"workflowId": code}))
+
+    @property
+    def tells_outcomes(self) -> bool:
+        """Whether the settings say where a request shows how it ended."""
+        return self.settings.outcome_source != "none"
 
     async def poll_event(self, instance_id: str, form: str) -> Event | None:
         """See :class:`~runtime.connectors.base.Connector`; None as long as the settings do not tell the outcome."""

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runtime import jsontext
-from runtime.connectors.base import Effect, Finding, Intent, Reconciliation, WireRequest
+from runtime.connectors.actions import Effect, Finding, Intent, Reconciliation, WireRequest
 from runtime.connectors.weaver.actions import CreateApproval, GetApproval
 from runtime.connectors.weaver.answers import check_created, data_of, request_id
 from runtime.connectors.weaver.approvals import read_approval, read_time, same_approval

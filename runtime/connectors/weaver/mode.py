@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from runtime import jsontext
-from runtime.connectors.base import Effect, WireRequest
+from runtime.connectors.actions import Effect, WireRequest
 from runtime.connectors.weaver.actions import ListModeData, SaveModeData
 from runtime.connectors.weaver.answers import check, content_of
 from runtime.connectors.weaver.client import WeaverClient
@@ -49,53 +49,44 @@ class ModeData:
     async def prepare_save(self, params: SaveModeData) -> WireRequest:
         """The first call that :meth:`save` makes, its checksum hidden; ``datajson`` is JSON text in a form's field.
 
-        :raises ValueRefused: a record does not say which one it is, or holds no value
+        :raises ValueRefused: there is no record that could be sent
         """
-        documents = self._documents(params, self._now())
-        body = {
-            "datajson": _json({"header": self._header(self._now()) | {"Md5": "…"}, "data": documents[: params.batch]})
-        }
+        entries = self._entries(params, self._now())
+        documents = [entry for entry in entries if not isinstance(entry, ValueRefused)][: params.batch]
+        if not documents and entries:
+            raise next(entry for entry in entries if isinstance(entry, ValueRefused))
+        body = {"datajson": _json({"header": self._header(self._now()) | {"Md5": "…"}, "data": documents})}
         return WireRequest(
             method="POST", url=self._client.url(f"{_PATH}saveOrUpdateModeData/{params.interface}"), body=body
         )
 
+    def promise(self, params: SaveModeData, placeholder: str) -> dict[str, Any]:
+        """What :meth:`save` yields if the OA accepts everything that is sent."""
+        entries = self._entries(params, self._now())
+        good = {"accepted": True, "id": placeholder, "message": ""}
+        return _summary(entries, [_unsent(entry) if isinstance(entry, ValueRefused) else good for entry in entries])
+
     async def save(self, params: SaveModeData) -> dict[str, Any]:
         """Insert or update records, in batches. A batch that is refused as a whole is sent again one by one, so that
-        one bad record does not hold up the others.
+        one bad record does not hold up the others; nor does one that does not say which it is, or whose values have no
+        spelling: it is not sent.
 
         :returns: ``records`` (one per record, in order: ``index``, ``accepted``, ``id``, ``message``, and as ``values``
             what was sent of the main table), ``accepted`` and ``refused`` (those of them)
-        :raises ValueRefused: a record does not say which one it is
         :raises RemoteFault: the answer does not tell which records were accepted
         """
-        documents = self._documents(params, self._now())
-        results: list[dict[str, Any]] = []
+        entries = self._entries(params, self._now())
+        documents = [entry for entry in entries if not isinstance(entry, ValueRefused)]
+        sent: list[dict[str, Any]] = []
         for first in range(0, len(documents), params.batch):
             batch = documents[first : first + params.batch]
             try:
-                results += await self._save(params, batch)
+                sent += await self._save(params, batch)
             except RemoteRefused as error:
-                results += [_refused(error)] if len(batch) == 1 else await self._one_by_one(params, batch)
-        records = [
-            {"index": index, **result, "values": dict(document["mainTable"])}
-            for index, (document, result) in enumerate(zip(documents, results, strict=True))
-        ]
-        return _sorted_out(records)
-
-    def promise(self, params: SaveModeData, placeholder: str) -> dict[str, Any]:
-        """The result of a save that took everything; the OA alone knows the ids."""
-        documents = self._documents(params, self._now())
-        return _sorted_out(
-            [
-                {
-                    "index": index,
-                    "accepted": True,
-                    "id": placeholder,
-                    "message": "",
-                    "values": dict(document["mainTable"]),
-                }
-                for index, document in enumerate(documents)
-            ]
+                sent += [_refused(error)] if len(batch) == 1 else await self._one_by_one(params, batch)
+        answers = iter(sent)
+        return _summary(
+            entries, [_unsent(entry) if isinstance(entry, ValueRefused) else next(answers) for entry in entries]
         )
 
     async def read(self, params: ListModeData) -> AsyncIterator[dict[str, Any]]:
@@ -153,37 +144,41 @@ class ModeData:
             answer = await self._client.send("POST", _PATH + path, effect=effect, form=form, check=judge)
         return object_of(answer)
 
-    def _documents(self, params: SaveModeData, now: datetime) -> list[dict[str, Any]]:
+    def _entries(self, params: SaveModeData, now: datetime) -> list[dict[str, Any] | ValueRefused]:
+        """The records as the OA wants them; in place of one that must not be sent, why."""
         operation = self._operation(self._client.user(params.operator), now)
-        problems: list[str] = []
-        documents = []
+        entries: list[dict[str, Any] | ValueRefused] = []
         for number, record in enumerate(params.records, start=1):
-            document: dict[str, Any] = {"operationinfo": operation, "mainTable": {"id": ""}}
-            for to, value in record.items():
-                control = record.controls.get(to, _PLAIN) if isinstance(record, MappedForm) else _PLAIN
-                name = control.id or to
-                try:
-                    if isinstance(value, list | tuple) and all(isinstance(row, Mapping) for row in value):
-                        document[name] = [
-                            {"operate": _ACTION, "data": _row(row, control, self._style)} for row in value
-                        ]
-                    else:
-                        document["mainTable"][name] = _cell(control, value, self._style)
-                except ValueRefused as error:
-                    raise ValueRefused(error.zh, error.en, where=f"[{number}].{name}") from error
-            main = document["mainTable"]
-            if not main["id"] and (not params.key_fields or any(not main.get(field) for field in params.key_fields)):
-                problems.append(str(number))
-            documents.append(document)
-        if problems:
-            names = "、".join(problems[:20])
-            raise ValueRefused(
-                f"第 {names} 条记录没有 id，也没有全部关键字段（key_fields）的值：重复发送会重复新增",
-                f"Record {names} has neither an id nor a value for every key field (key_fields): sent again, it would "
-                "be added again",
-                where=params.interface,
-            )
-        return documents
+            try:
+                document = {"operationinfo": operation, **self._document(record)}
+                main = document["mainTable"]
+                if not main["id"] and (
+                    not params.key_fields or any(not main.get(field) for field in params.key_fields)
+                ):
+                    raise ValueRefused(
+                        "记录没有 id，也没有全部关键字段（key_fields）的值：重复发送会重复新增",
+                        "The record has neither an id nor a value for every key field (key_fields): sent again, it "
+                        "would be added again",
+                        where=f"{params.interface}[{number}]",
+                    )
+                entries.append(document)
+            except ValueRefused as error:
+                entries.append(error)
+        return entries
+
+    def _document(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        document: dict[str, Any] = {"mainTable": {"id": ""}}
+        for to, value in record.items():
+            control = record.controls.get(to, _PLAIN) if isinstance(record, MappedForm) else _PLAIN
+            name = control.id or to
+            try:
+                if isinstance(value, list | tuple) and all(isinstance(row, Mapping) for row in value):
+                    document[name] = [{"operate": _ACTION, "data": _row(row, control, self._style)} for row in value]
+                else:
+                    document["mainTable"][name] = _cell(control, value, self._style)
+            except ValueRefused as error:
+                raise ValueRefused(error.zh, error.en, where=name) from error
+        return document
 
     def _operation(self, operator: str, now: datetime) -> dict[str, str]:
         return {
@@ -229,13 +224,21 @@ def _refused(error: RemoteRefused) -> dict[str, Any]:
     return {"accepted": False, "id": "", "message": error.remote or error.zh}
 
 
-def _json(value: Any) -> str:
-    return jsontext.dumps(value).decode()
+def _unsent(error: ValueRefused) -> dict[str, Any]:
+    return {"accepted": False, "id": "", "message": error.sentence("zh-CN")}
 
 
-def _sorted_out(records: list[dict[str, Any]]) -> dict[str, Any]:
+def _summary(entries: Sequence[dict[str, Any] | ValueRefused], results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    records = [
+        {"index": index, **result, "values": {} if isinstance(entry, ValueRefused) else dict(entry["mainTable"])}
+        for index, (entry, result) in enumerate(zip(entries, results, strict=True))
+    ]
     return {
         "records": records,
         "accepted": [record for record in records if record["accepted"]],
         "refused": [record for record in records if not record["accepted"]],
     }
+
+
+def _json(value: Any) -> str:
+    return jsontext.dumps(value).decode()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
-from runtime.connectors.base import Address, HttpSettings
+from runtime.connectors.settings import Address, HttpSettings
 from runtime.connectors.weaver.keys import read_public_key
 from runtime.errors import BadMapping
 from runtime.mapping.values import open_zone
@@ -84,7 +84,8 @@ class WeaverSettings(HttpSettings):
     outcome_source: Literal["none", "field", "status", "node"] = Field(
         "none",
         title="审批结论的来源",
-        description="What tells how a request ended: a form field, its status text, its current node, or nothing",
+        description="What tells how a request ended: a form field, its status text, its current node, or nothing; "
+        "with none, verdicts that never came are not found by asking",
     )
     outcome_field: str = Field(
         "", title="结论字段", description="Column of the form that holds the outcome, with outcome_source = field"

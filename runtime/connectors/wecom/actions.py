@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from runtime.connectors.base import ActionParams
+from runtime.connectors.actions import ActionParams
 from runtime.connectors.parameters import AnyUser, Files, FormValues, Mobile, UserId, UserIds, blank_is_none, listed
 
 __all__ = ["ApproverNode", "CreateApproval", "FindUser", "GetApproval", "ListApprovals", "UploadAttachment"]

@@ -14,8 +14,8 @@ from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from runtime.connectors.base import Outcome
 from runtime.connectors.compare import all_same, same_rows, same_value
+from runtime.connectors.events import Outcome
 from runtime.connectors.wecom.reading import chinese_text, comparable, list_in, mapping_in, read_value
 
 __all__ = ["Status", "outcome_of", "read_approval", "read_status", "read_time", "same_approval"]

@@ -13,7 +13,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from runtime.connectors.aes_callback import AesCallback
-from runtime.connectors.base import CallbackReply, CallbackRequest, Event, Received
+from runtime.connectors.events import CallbackReply, CallbackRequest, Event, Received
 from runtime.connectors.wecom.approvals import Status, outcome_of, read_status, read_time
 from runtime.connectors.wecom.settings import WeComSettings
 from runtime.errors import CallbackRejected
@@ -31,6 +31,8 @@ _AGREED, _REFUSED = "2", "3"
 def receive(name: str, settings: WeComSettings, request: CallbackRequest) -> Received:
     """The event of one push, acknowledged by an empty answer; or the decrypted text that an address check asks for.
 
+    WeCom developer centre, 回调配置: the text is a random one and meant for this company, never a message.
+
     :param name: name of the connection, for errors
     :raises CallbackRejected: not a signed, complete message for this company
     """
@@ -46,6 +48,13 @@ def receive(name: str, settings: WeComSettings, request: CallbackRequest) -> Rec
     channel = AesCallback(token, aes_key, (settings.corp_id,), where=name)
     if request.method == "GET":
         echo = _open(channel, request, request.query.get("echostr", ""))
+        if "<" in echo:
+            # Pushes are signed in the same way. Whoever overheard one is not told what it holds.
+            raise CallbackRejected(
+                "地址验证的内容不是企业微信给出的随机字符串，不予答复",
+                "What the address check asks for is not WeCom's random text: it is not answered",
+                where=name,
+            )
         return Received(events=(), reply=CallbackReply(body=echo.encode(), content_type="text/plain"))
     if request.method != "POST":
         raise CallbackRejected("回调必须是 GET 或 POST", "A callback is a GET or a POST", where=name)

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.connectors.http import HttpClient, json_object
 from runtime.connectors.token import AccessToken, TokenRefused
 from runtime.connectors.wecom.settings import WeComSettings

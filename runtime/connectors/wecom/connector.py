@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from runtime.connectors.base import (
-    Action,
-    CallbackRequest,
-    Connector,
-    ConnectorSettings,
-    Effect,
-    Event,
-    Received,
-    TestReport,
-)
+from runtime.connectors.actions import Action, Effect
+from runtime.connectors.base import Connector, TestReport
+from runtime.connectors.events import CallbackRequest, Event, Received
+from runtime.connectors.settings import ConnectorSettings
 from runtime.connectors.wecom.actions import CreateApproval, FindUser, GetApproval, ListApprovals, UploadAttachment
 from runtime.connectors.wecom.approvals import Status
 from runtime.connectors.wecom.callback import finished_event, receive

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runtime.connectors.base import Effect, Intent, Reconciliation, WireRequest
+from runtime.connectors.actions import Effect, Intent, Reconciliation, WireRequest
 from runtime.connectors.search import MOST_CANDIDATES, search, unclear
 from runtime.connectors.wecom.actions import CreateApproval, GetApproval, ListApprovals
 from runtime.connectors.wecom.approvals import read_approval, same_approval

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from runtime.config import DEFAULT_TIMEZONE
 from runtime.connectors.aes_callback import AesKey
-from runtime.connectors.base import Address, HttpSettings
+from runtime.connectors.settings import Address, HttpSettings
 from runtime.errors import BadMapping
 from runtime.mapping.values import open_zone
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from runtime.connectors.base import Effect, WireRequest
+from runtime.connectors.actions import Effect, WireRequest
 from runtime.connectors.files import File, read_file
 from runtime.connectors.wecom.actions import UploadAttachment
 from runtime.connectors.wecom.client import WeComClient

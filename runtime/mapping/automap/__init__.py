@@ -8,11 +8,16 @@ table gets the fields of one detail collection: the one whose fields suit its co
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from runtime.mapping.automap.fields import Proposal, Source, Target
 from runtime.mapping.automap.matching import THRESHOLD, candidates, match, suits
 
 __all__ = ["THRESHOLD", "Proposal", "Source", "Target", "propose", "ranked"]
+
+
+#: What it is worth, in columns, that a collection is the one with the most fields: the lines rather than their batches.
+_MAIN: Final = 1.0
 
 
 def propose(
@@ -70,13 +75,16 @@ def _pairs(
     pairs = [("", "")] if "" in by_table else []
     decided = {table: group for table, group in rows.items() if table in by_table}
     pairs += decided.items()
+    main = max(filter(None, by_group), key=lambda group: len(by_group[group]), default="")
     scores = [
         (suits(by_group[group], by_table[table], table, threshold), table, group)
         for table in by_table
         for group in by_group
         if table and group and table not in decided and group not in decided.values()
     ]
-    for score, table, group in sorted(scores, key=lambda item: (-item[0], item[1], item[2])):
+    for score, table, group in sorted(
+        scores, key=lambda item: (-item[0] - _MAIN * (item[2] == main and item[0] > 0), item[1], item[2])
+    ):
         taken = any(table == other or group == used for other, used in pairs)
         if score and not taken:
             pairs.append((table, group))

@@ -14,12 +14,13 @@ _CHOICES: Final = frozenset({ControlType.SELECT, ControlType.MULTISELECT})
 _PEOPLE: Final = frozenset({ControlType.CONTACT, ControlType.DEPARTMENT})
 _PLACES: Final = frozenset({ControlType.PHONE, ControlType.ADDRESS})
 
+#: A text onto a number or a date needs the very name: it may not be one.
 #: Source type → kinds of control with a factor for the confidence; a kind that is missing never fits.
 _FITS: Final[dict[str, tuple[tuple[frozenset[ControlType], float], ...]]] = {
-    "text": ((_TEXTS | _CHOICES | _PEOPLE | _PLACES, 1.0), (_NUMBERS, 0.85), (frozenset({ControlType.DATE}), 0.8)),
+    "text": ((_TEXTS | _CHOICES | _PEOPLE | _PLACES, 1.0), (_NUMBERS, 0.7), (frozenset({ControlType.DATE}), 0.62)),
     "integer": ((_NUMBERS, 1.0), (_TEXTS | _CHOICES | _PEOPLE, 0.98)),
-    "decimal": ((_NUMBERS, 1.0), (_TEXTS, 0.95), (_CHOICES, 0.8)),
-    "date": ((frozenset({ControlType.DATE}), 1.0), (_TEXTS, 0.95)),
+    "decimal": ((_NUMBERS, 1.0), (_TEXTS, 0.9), (_CHOICES, 0.8)),
+    "date": ((frozenset({ControlType.DATE}), 1.0), (_TEXTS, 0.9)),
     "time": ((_TEXTS, 1.0),),
     "boolean": ((_CHOICES, 1.0), (_TEXTS, 0.97)),
     "enum": ((_CHOICES | _TEXTS, 1.0),),

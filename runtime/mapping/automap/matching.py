@@ -8,7 +8,7 @@ from typing import Final
 from runtime.mapping.automap.agreement import agreement
 from runtime.mapping.automap.evidence import Index
 from runtime.mapping.automap.fields import Proposal, Source, Target
-from runtime.mapping.automap.words import normal
+from runtime.mapping.automap.lexicon import normal
 from runtime.mapping.dictionary import field_names
 
 __all__ = ["THRESHOLD", "candidates", "match", "suits"]
@@ -18,10 +18,10 @@ THRESHOLD: Final = 0.6
 #: Candidates that are as good as the best one, within this …
 _CLOSE: Final = 0.035
 #: … make all of them doubtful, by their number.
-_DOUBT: Final = {2: 0.9, 3: 0.75}
+_DOUBT: Final = {2: 0.85, 3: 0.7}
 _HOPELESS: Final = 0.5
-#: A target whose best source went elsewhere takes another only if that is nearly as good.
-_SECOND_BEST: Final = 0.1
+#: What it is worth, in columns, that a collection has the table's name.
+_NAMED: Final = 1.0
 #: How much of a table's columns a collection must fill.
 _SHARE: Final = 0.25
 
@@ -36,14 +36,15 @@ def match(sources: Sequence[Source], targets: Sequence[Target], threshold: float
     """Proposals at or above a threshold, at most one for each source and each target.
 
     The surest pair is taken first. That keeps an exact name together even where a worse pair would raise the sum,
-    which is what a person expects; so it is not the assignment with the greatest sum.
+    which is what a person expects; so it is not the assignment with the greatest sum. A target whose best source went
+    elsewhere takes another only if that is as good: what is left over is seldom what was meant.
     """
     found = candidates(sources, targets)
     offers = [
         item
         for options in found.values()
         for item in options
-        if item.confidence >= threshold and item.confidence >= options[0].confidence - _SECOND_BEST
+        if item.confidence >= threshold and item.confidence >= options[0].confidence - _CLOSE
     ]
     chosen: list[Proposal] = []
     used: set[Source] = set()
@@ -62,7 +63,7 @@ def suits(sources: Sequence[Source], targets: Sequence[Target], table: str, thre
     if not found or len(found) < _SHARE * len(targets):
         return 0.0
     names = {normal(name) for name in (*field_names(sources[0].entity, "", sources[0].group), sources[0].group)}
-    return sum(item.confidence for item in found) + (1.0 if normal(table) in names else 0.0)
+    return sum(item.confidence for item in found) + (_NAMED if normal(table) in names else 0.0)
 
 
 def _candidates(index: Index, target: Target) -> tuple[Proposal, ...]:
@@ -73,14 +74,17 @@ def _candidates(index: Index, target: Target) -> tuple[Proposal, ...]:
     ]
     fitting.sort(key=lambda pair: (-pair[0], pair[1].source))
     close = sum(1 for confidence, _ in fitting if confidence >= fitting[0][0] - _CLOSE)
+    doubt = _DOUBT.get(close, _HOPELESS) if close > 1 else 1.0
+    most = 1.0
     found = []
     for place, (sure, item) in enumerate(fitting):
-        confidence, zh, en = min(sure, 1.0), item.zh, item.en
+        confidence, zh, en = min(sure, most), item.zh, item.en
         if place < close and close > 1:
-            confidence *= _DOUBT.get(close, _HOPELESS)
+            confidence *= doubt
             zh, en = f"{zh}；另有 {close - 1} 个字段同样合适", f"{en}; {close - 1} more would do as well"
+            most = confidence if place == close - 1 else most
         found.append(Proposal(source=item.source, target=target, confidence=round(confidence, 4), zh=zh, en=en))
-    return tuple(sorted(found, key=_order))
+    return tuple(found)
 
 
 def _order(item: Proposal) -> tuple[float, Target, Source]:

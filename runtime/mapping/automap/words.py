@@ -1,37 +1,27 @@
-"""Labels as words: normal form, segmentation into words that mean the same, and what of it may be left out."""
+"""Labels as words: what they mean, and what of it may be left out in their place."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from itertools import islice, product
+from functools import lru_cache
+from itertools import groupby, islice, product
 from typing import Final
 
-__all__ = ["Meaning", "acts", "is_latin", "meaning", "normal", "variants"]
+from runtime.mapping.automap.contexts import NOWHERE, Context
+from runtime.mapping.automap.lexicon import lexicon
 
-#: A longer label is not a name; what follows is cut off before anything else is done with it.
-_LONGEST: Final = 64
+__all__ = ["BUSINESS", "DOCUMENT", "Meaning", "meaning", "silent", "variants"]
+
 _VARIANTS: Final = 64
-_ASIDE: Final = re.compile(r"[(（\[【<《].*?[)）\]】>》]")
-_QUESTION: Final = re.compile(r"^(是否|请填写|请选择|填写|选择)(?=.{2})")
-_LATIN: Final = re.compile(r"[a-z][a-z0-9]*")
-
-
-def normal(text: str) -> str:
-    """One spelling of a label: width, case, spaces, punctuation and asides in brackets make no difference."""
-    folded = unicodedata.normalize("NFKC", text[:_LONGEST]).casefold()
-    plain = _ASIDE.sub("", folded) or folded
-    letters = "".join(char for char in plain if char.isalnum())
-    return _QUESTION.sub("", letters)
-
-
-def is_latin(text: str) -> bool:
-    """Whether a normal form is letters of ASCII and perhaps digits: a column's name rather than a label."""
-    return bool(_LATIN.fullmatch(text))
+#: What stands for a context's own document, its business, and whom it is about.
+DOCUMENT: Final = "·单据"
+BUSINESS: Final = "·业务"
+_SUBJECT: Final = "·主体"
+#: 订单编号 is the 单号 where the order is the document itself.
+_NUMBER: Final = "代码"
+_DOCUMENT_NUMBER: Final = "单号"
+_DAY: Final = "日期"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,114 +30,106 @@ class Meaning:
 
     #: Each word as the one that stands for its class.
     words: tuple[str, ...]
-    #: The words without ``acts``, ``ending`` and those that say nothing.
+    #: The words that say something, with one sign for whatever goes without saying in the context.
+    said: tuple[str, ...]
+    #: ``said`` without those signs and ``ending``.
     head: tuple[str, ...]
-    acts: frozenset[str]
+    #: ``head`` without the business that does not go without saying.
+    loose: tuple[str, ...]
     ending: str
+    #: Whether the answer is yes or no.
+    question: bool
+
+    @property
+    def own(self) -> bool:
+        """Whether it names its own document, business or subject."""
+        return any(word in (DOCUMENT, BUSINESS, _SUBJECT) for word in self.said)
 
     @property
     def vague(self) -> bool:
         """Whether the head alone says too little to be compared."""
-        return len(self.head) == 1 and self.head[0] in _lexicon().vague
+        return len(self.head) == 1 and self.head[0] in lexicon().kinds["vague"]
 
     @property
-    def without_subject(self) -> tuple[str, ...]:
-        """The head without whom it is about; empty when it says nothing of that, or nothing else."""
-        rest = self.head[1:] if self.head[0] in _lexicon().subjects else ()
-        return () if len(rest) == 1 and rest[0] in _lexicon().vague else rest
+    def bare(self) -> bool:
+        """Whether there is nothing but an ending: 编号, 名称."""
+        return len(self.said) == 1 and self.said[0] in lexicon().kinds["ending"]
 
 
-def meaning(text: str) -> Meaning:
-    """What the words of a normal form mean.
+@lru_cache(maxsize=16384)
+def meaning(text: str, context: Context = NOWHERE) -> Meaning:
+    """What the words of a normal form mean in a context."""
+    kinds = lexicon().kinds
+    words = _numbered(_classes(lexicon().cut(text)), context)
+    question = len(words) > 1 and words[0] in kinds["question"]
+    words = words[1:] if question else words
+    signs = silent(words, context)
+    kept = tuple(word for word in words if signs.get(word) != "") or words
+    said = (*(signs.get(word, word) for word in kept[:-1]), kept[-1])
+    head = tuple(word for word in said if word not in (DOCUMENT, BUSINESS, _SUBJECT))
+    loose = (*(word for word in head[:-1] if word not in kinds["act"] | kinds["document"]), head[-1])
+    ending = said[-1] if len(said) > 1 and said[-1] in kinds["ending"] else ""
+    if ending and len(head) == 1:
+        head = loose = tuple(word for word in kept[:-1] if signs.get(word) == said[-2])[-1:]
+    elif ending:
+        head, loose = head[:-1], loose[:-1] or loose
+    return Meaning(words, said, head, loose, ending, question)
 
-    Of all ways to cut the text into known words, the one with the fewest unknown characters, then the fewest words.
+
+def silent(words: Sequence[str], context: Context) -> dict[str, str]:
+    """What goes without saying of these words, with the sign that stands for it; none for what says nothing at all.
+
+    Business tells nothing before what is counted or dated; before people and places it tells which ones they are. The
+    subject tells nothing before what it is or has, but 供应商单号 is the number of another document. How a document
+    came about tells nothing before a day, nor does how sure the day of something is; 预计日期 alone is nobody's.
     """
-    lexicon = _lexicon()
-    found = tuple(lexicon.stands_for.get(word, word) for word in _cut(text))
-    head = tuple(word for word in found if word not in lexicon.acts and word not in lexicon.plain) or found
-    ending = head[-1] if len(head) > 1 and head[-1] in lexicon.endings else ""
-    return Meaning(found, head[:-1] if ending else head, frozenset(found) & lexicon.acts - set(head), ending)
+    kinds = lexicon().kinds
+    found = dict.fromkeys(kinds["plain"], "")
+    if words[-1].endswith(_DAY):
+        found |= dict.fromkeys(kinds["maker"] if words[-1] == _DAY else kinds["maker"] | kinds["hope"], "")
+    if kinds["who"].isdisjoint(words):
+        found |= {word: DOCUMENT if word in kinds["document"] else BUSINESS for word in context.business}
+    if (kinds["thing"] | kinds["document"]).isdisjoint(words[1:]):
+        found |= dict.fromkeys(context.subjects, _SUBJECT)
+    return found
 
 
-def acts() -> frozenset[str]:
-    """All words that may stand before a name without making it another name."""
-    return _lexicon().acts | _lexicon().plain
+def variants(text: str, context: Context = NOWHERE) -> Iterator[tuple[tuple[str, ...], int]]:
+    """A normal form in other words, with the number of words that were left out or cut down to a character.
 
-
-def variants(text: str) -> Iterator[tuple[str, ...]]:
-    """A normal form in other words: the text itself, then each word replaced by the words of its class.
-
-    Words that say nothing are kept in half of them and left out in the others.
+    The text itself comes first, then each word replaced by the words of its class; then the same without what goes
+    without saying, unless too little would be left.
     """
-    lexicon = _lexicon()
-    cut = _cut(text)
-    short = tuple(word for word in cut if lexicon.stands_for.get(word, word) not in lexicon.plain)
-    for words in dict.fromkeys((cut, short)):
-        choices = [(word, *(other for other in lexicon.members.get(word, ()) if other != word)) for word in words]
-        yield from islice(product(*choices), _VARIANTS)
+    cut = lexicon().cut(text)
+    classes = [lexicon().stands_for.get(word, word) for word in cut]
+    signs = {**silent(classes, context), **dict.fromkeys(lexicon().kinds["question"], "")}
+    kept = [word for word, of in zip(cut[:-1], classes[:-1], strict=True) if of not in signs]
+    short = (*kept, cut[-1])
+    little = not kept and classes[-1] in lexicon().kinds["vague"] | lexicon().kinds["ending"]
+    for words in (cut,) if short == cut or little else (cut, short):
+        choices = [_spoken(word, words[-1], context) for word in words]
+        for found in islice(product(*choices), _VARIANTS):
+            cut_down = sum(len(new) == 1 < len(old) for new, old in zip(found, words, strict=True))
+            yield found, len(cut) - len(words) + cut_down
 
 
-def _cut(text: str) -> tuple[str, ...]:
-    lexicon = _lexicon()
-    #: Best way to cut the text before each position: (unknown characters, words), the start of the last word.
-    best: list[tuple[tuple[int, int], int]] = [((0, 0), 0)]
-    for end in range(1, len(text) + 1):
-        (unknown, count), _ = best[end - 1]
-        single = text[end - 1] in lexicon.stands_for
-        choice = ((unknown + (0 if single else 1), count + 1), end - 1)
-        for start in range(max(0, end - lexicon.longest), end - 1):
-            if text[start:end] in lexicon.stands_for:
-                (unknown, count), _ = best[start]
-                choice = min(choice, ((unknown, count + 1), start))
-        best.append(choice)
-    found, end = [], len(text)
-    while end:
-        start = best[end][1]
-        found.append(text[start:end])
-        end = start
-    return tuple(reversed(found))
+def _spoken(word: str, last: str, context: Context) -> tuple[str, ...]:
+    """A word, then the others that mean the same before ``last`` in a context: 订单状态 for 单据状态."""
+    kinds, of = lexicon().kinds, lexicon().stands_for.get(word, word)
+    classes = [of]
+    if of in context.business & kinds["document"] and last in kinds["vague"]:
+        classes += sorted(context.business - {of} if last == _DAY else context.business & kinds["document"] - {of})
+    others = (other for found in classes for other in lexicon().members.get(found, (found,)))
+    return tuple(dict.fromkeys((word, *others)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Lexicon:
-    #: Word → the word that stands for its class
-    stands_for: dict[str, str]
-    #: Word → all words of its class
-    members: dict[str, tuple[str, ...]]
-    acts: frozenset[str]
-    plain: frozenset[str]
-    subjects: frozenset[str]
-    endings: frozenset[str]
-    vague: frozenset[str]
-    #: Characters of the longest word
-    longest: int
+def _classes(words: Sequence[str]) -> tuple[str, ...]:
+    """The words that stand for these; 工程项目 says the same thing twice."""
+    return tuple(word for word, _ in groupby(lexicon().stands_for.get(word, word) for word in words))
 
 
-@cache
-def _lexicon() -> _Lexicon:
-    stands_for: dict[str, str] = {}
-    members: dict[str, tuple[str, ...]] = {}
-    for line in _lines("synonyms.txt"):
-        group = tuple(normal(word) for word in line.split())
-        for word in group:
-            stands_for.setdefault(word, group[0])
-            members.setdefault(word, group)
-    kinds: dict[str, set[str]] = {"act": set(), "plain": set(), "subject": set(), "ending": set(), "vague": set()}
-    for line in _lines("modifiers.txt"):
-        kind, *listed = line.split()
-        kinds[kind].update(stands_for.setdefault(word, word) for word in listed)
-    return _Lexicon(
-        stands_for=stands_for,
-        members=members,
-        acts=frozenset(kinds["act"]),
-        plain=frozenset(kinds["plain"]),
-        subjects=frozenset(kinds["subject"]),
-        endings=frozenset(kinds["ending"]),
-        vague=frozenset(kinds["vague"]),
-        longest=max(map(len, stands_for)),
-    )
-
-
-def _lines(name: str) -> list[str]:
-    text = files(__package__).joinpath("data", name).read_text("utf-8")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+def _numbered(words: tuple[str, ...], context: Context) -> tuple[str, ...]:
+    numbered = context.business & (lexicon().kinds["document"] | lexicon().kinds["act"])
+    if len(words) > 1 and words[-1] == _NUMBER and words[-2] in numbered:
+        return (*words[:-2], _DOCUMENT_NUMBER)
+    return words

@@ -1,9 +1,9 @@
 """What SAP Business One calls its fields: Chinese name, property of the Service Layer, column of the database.
 
 The data stands in ``data/*.txt``, one field a line: property, column (``=``: the same word, ``-``: none or not known),
-type, names. A section begins with the entity sets, the tables and the detail collection that its fields belong to;
-``*`` is any. Properties and types are those of the Service Layer's ``$metadata``, names those of the Chinese client and
-of projects; the usual name comes first, and so does the field that is used more.
+type, names. A section begins with the entity sets, their tables in the same order, and the detail collection that its
+fields belong to; ``*`` is any. Properties and types are those of the Service Layer's ``$metadata``, names those of the
+Chinese client and of projects; the usual name comes first, and so does the field that is used more.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["Entry", "field_names", "find_column", "find_property", "known_fields"]
+__all__ = ["Entry", "field_names", "find_column", "find_property", "known_fields", "place_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +69,14 @@ def known_fields(entity: str, group: str) -> tuple[Entry, ...]:
     return tuple(entry for entry in found if entry is not None and entry.type != "table")
 
 
+def place_of(table: str) -> tuple[str, str]:
+    """The entity set and the collection that a table holds, e.g. ``PurchaseOrders``, ``DocumentLines`` for ``POR1``.
+
+    Both are empty for a table that is not known; so is the collection of a header.
+    """
+    return _dictionary().places.get(table.casefold(), ("", ""))
+
+
 def _places(entity: str, group: str) -> tuple[tuple[str, str], ...]:
     return ((entity, group), ("*", group))
 
@@ -90,13 +98,15 @@ class _Dictionary:
     columns: dict[str, dict[str, Entry]]
     #: Table, case folded → collections that it holds
     groups: dict[str, tuple[str, ...]]
+    #: Table, case folded → (entity set, collection)
+    places: dict[str, tuple[str, str]]
     #: Collection → user field of any table, case folded → entry
     shared: dict[str, dict[str, Entry]]
 
 
 @cache
 def _dictionary() -> _Dictionary:
-    found = _Dictionary({}, {}, {}, {})
+    found = _Dictionary({}, {}, {}, {}, {})
     folder = files(__package__).joinpath("data")
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         entities: list[str] = []
@@ -109,6 +119,8 @@ def _dictionary() -> _Dictionary:
             if line.startswith("="):
                 entities, tables = cells[0].split(), [] if cells[1] == "-" else cells[1].casefold().split()
                 group, rank = "" if cells[2] == "-" else cells[2], 0
+                for entity, table in zip(entities, tables, strict=False):
+                    found.places.setdefault(table, (entity, group))
                 continue
             entry = _entry(cells, group, rank)
             rank += 1

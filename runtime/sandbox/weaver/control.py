@@ -34,6 +34,7 @@ def weaver_control(weaver: WeaverSimulator) -> list[tuple[str, str, Handler]]:
         ("POST", "/sendings/{id}/repeat", control.repeat),
         ("GET", "/requests", control.requests),
         ("POST", "/requests/{id}/decide", control.decide),
+        ("POST", "/requests/{id}/reopen", control.reopen),
         ("PUT", "/workflows/{id}", control.save_workflow),
         ("DELETE", "/workflows/{id}", control.delete_workflow),
         ("GET", "/mode/{interface}", control.mode),
@@ -84,6 +85,14 @@ class _Control:
                 found, agree=body["result"] == "agree", remark=str(body.get("remark") or ""), user=body.get("user")
             )
         except (WeaverError, NodeActionFailed) as error:
+            raise ValueError(str(error)) from error
+        return found
+
+    async def reopen(self, request: HttpRequest) -> object:
+        found = self._request(request)
+        try:
+            self._weaver.requests.reopen(found)
+        except WeaverError as error:
             raise ValueError(str(error)) from error
         return found
 

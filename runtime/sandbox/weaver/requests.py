@@ -169,6 +169,18 @@ class Requests:
             request.values[workflow.remark_field] = remark
         self._keep(request)
 
+    def reopen(self, request: Request) -> None:
+        """An administrator's intervention (流程干预): an ended request stands at the approval node once more.
+
+        Fields of the form keep what the first decision put there.
+
+        :raises WeaverError: it has not ended
+        """
+        if request.state == "RUNNING":
+            raise WeaverError("NO_PERMISSION", {"isremark": 2}, flow={"msgType": "NO_REQUEST_INTERVENOR_PERMISSION"})
+        request.state, request.finished = "RUNNING", 0
+        self._keep(request)
+
     def _keep(self, request: Request) -> None:
         self._all[request.id] = request
         self._storage.put(_COLLECTION, request.id, request)

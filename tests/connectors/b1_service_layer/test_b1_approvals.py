@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runtime.connectors.base import Finding, Intent
+from runtime.connectors.actions import Finding, Intent
 from runtime.errors import BadConnection, Conflict, NotFound, RemoteRefused, TimedOut
 
 INTENT = Intent(started_at=datetime(2026, 11, 3, tzinfo=UTC), document_key="5")

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from runtime.connectors.b1_service_layer.metadata import parse_metadata
-from runtime.connectors.base import Entity, SourceField
+from runtime.connectors.catalog import Entity, SourceField
 from runtime.errors import NotFound, RemoteFault
 
 PROPERTIES = """

@@ -15,9 +15,9 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from runtime.connectors.actions import Finding, Intent
 from runtime.connectors.b1_service_layer.connector import ServiceLayerConnector
 from runtime.connectors.b1_service_layer.settings import B1Settings
-from runtime.connectors.base import Finding, Intent
 from runtime.errors import Conflict, LoginRefused, NotFound, RemoteRefused
 from runtime.sandbox.b1 import B1Simulator
 from runtime.sandbox.storage import Storage

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from runtime import jsontext
-from runtime.connectors.base import Finding, Intent
+from runtime.connectors.actions import Finding, Intent
 from runtime.errors import Conflict, NotFound, OutcomeUnknown, RemoteRefused, TimedOut
 
 INTENT = Intent(started_at=datetime(2026, 11, 3, tzinfo=UTC), document_key="5")

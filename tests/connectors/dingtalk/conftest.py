@@ -1,9 +1,10 @@
-"""A DingTalk whose answers the test writes itself, the DingTalk double, and connections to both."""
+"""A DingTalk whose answers the test writes itself, and connections to it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,8 +12,6 @@ import pytest_asyncio
 from aiohttp import web
 
 from runtime.connectors.dingtalk.connector import DingTalkConnector
-from runtime.connectors.registry import open_connector
-from runtime.sandbox import demo
 
 #: (status, body): a dict is sent as JSON, text as it is.
 Answer = tuple[int, dict[str, Any] | str]
@@ -56,49 +55,20 @@ async def dingtalk(serve: Callable[..., Awaitable[Any]]) -> FakeDingTalk:
     return fake
 
 
-@pytest_asyncio.fixture
-async def connect(dingtalk: FakeDingTalk) -> AsyncIterator[Callable[..., DingTalkConnector]]:
+@pytest.fixture
+def connect(dingtalk: FakeDingTalk, opened: Callable[..., DingTalkConnector]) -> Callable[..., DingTalkConnector]:
     """``connect(**settings)`` opens a connection to the fake."""
-    opened: list[DingTalkConnector] = []
-
-    def make(**settings: Any) -> DingTalkConnector:
-        document = {
-            "kind": "dingtalk",
-            "base_url": dingtalk.url,
-            "oapi_url": dingtalk.url,
-            "app_key": "ding-key",
-            "app_secret": "ding-secret-value",
-            "retries": 1,
-            "rate": 1000,
-        }
-        connector = open_connector("oa", document | settings)
-        assert isinstance(connector, DingTalkConnector)
-        opened.append(connector)
-        return connector
-
-    yield make
-    for connector in opened:
-        await connector.aclose()
+    document = {
+        "kind": "dingtalk",
+        "base_url": dingtalk.url,
+        "oapi_url": dingtalk.url,
+        "app_key": "ding-key",
+        "app_secret": "ding-secret-value",
+    }
+    return partial(opened, document)
 
 
 @pytest.fixture
 def oa() -> tuple[str, str]:
     """Which approval system the tests are about, and the call that starts an approval."""
     return "dingtalk", "/v1.0/workflow/processInstances"
-
-
-@pytest_asyncio.fixture
-async def link(sandbox: Any) -> AsyncIterator[Callable[..., DingTalkConnector]]:
-    """``link(**settings)`` connects to the sandbox with the demo's credentials."""
-    opened: list[DingTalkConnector] = []
-
-    def make(**settings: Any) -> DingTalkConnector:
-        document = demo.connections(sandbox.url)[demo.DINGTALK_CONNECTION]
-        connector = open_connector("oa", document | {"rate": 1000, "retries": 1} | settings)
-        assert isinstance(connector, DingTalkConnector)
-        opened.append(connector)
-        return connector
-
-    yield make
-    for connector in opened:
-        await connector.aclose()

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runtime.connectors.base import CallbackRequest, Event, Finding, Intent, Outcome
+from runtime.connectors.actions import Finding, Intent
 from runtime.connectors.dingtalk.connector import DingTalkConnector
+from runtime.connectors.events import CallbackRequest, Event, Outcome
 from runtime.errors import FormGone, LoginRefused, NotFound, OutcomeUnknown, RemoteRefused, ValueRefused
 from runtime.mapping.forms import ControlType, Form
 from runtime.mapping.mapper import MappedForm
@@ -202,7 +203,7 @@ async def test_two_equal_approvals_are_for_a_person_unless_the_key_tells_them_ap
     assert (await reconcile(connector, wanted | start_of(VALUES | {"来源单号": "10"}))).finding is Finding.ABSENT
 
 
-async def test_listing_and_withdrawing(link: Link, sandbox: Any, run: Run) -> None:
+async def test_listing_and_withdrawing(link: Link, run: Run) -> None:
     connector = link()
     ids = [(await run(connector, "create_approval", **start_of()))["instance_id"] for _ in range(25)]
     since = datetime.now(UTC) - timedelta(minutes=5)

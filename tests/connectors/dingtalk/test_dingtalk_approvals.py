@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Outcome
 from runtime.connectors.dingtalk.approvals import read_approval, read_time, same_approval
+from runtime.connectors.events import Outcome
 
 
 def detail(**changes: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from dingtalk.crypto import DingTalkCrypto
 
-from runtime.connectors.base import CallbackRequest, Event, Outcome
 from runtime.connectors.dingtalk.callback import receive
 from runtime.connectors.dingtalk.settings import DingTalkSettings
+from runtime.connectors.events import CallbackRequest, Event, Outcome
 from runtime.errors import CallbackRejected
 
 KEY = base64.b64encode(bytes(range(32))).decode().rstrip("=")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runtime.connectors.base import Effect
+from runtime.connectors.actions import Effect
 from runtime.connectors.dingtalk.client import DingTalkClient
 from runtime.connectors.dingtalk.connector import DingTalkConnector
 from runtime.connectors.dingtalk.settings import DingTalkSettings

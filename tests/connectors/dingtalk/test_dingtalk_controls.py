@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Action, ActionParams, Connector, Effect, HttpSettings, TestReport
+from runtime.connectors.actions import Action, ActionParams, Effect
+from runtime.connectors.base import Connector, TestReport
 from runtime.connectors.dingtalk.actions import FindUser, UploadAttachment
 from runtime.connectors.dingtalk.connector import DingTalkConnector
 from runtime.connectors.files import File
+from runtime.connectors.settings import HttpSettings
 from runtime.engine.preview import PLACEHOLDER, preview
 from runtime.errors import NotFound, RemoteRefused, ValueRefused
 from runtime.mapping.forms import Control, ControlType, Form

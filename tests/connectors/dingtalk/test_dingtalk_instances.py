@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runtime.connectors.base import Finding, Intent, Reconciliation
+from runtime.connectors.actions import Finding, Intent, Reconciliation
 from runtime.connectors.dingtalk.connector import DingTalkConnector
 from runtime.errors import RemoteFault, RemoteRefused, ValueRefused
 

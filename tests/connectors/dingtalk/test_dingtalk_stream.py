@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from aiohttp import WSMessage, web
 
-from runtime.connectors.base import CallbackRequest, Event, Outcome
 from runtime.connectors.dingtalk.connector import DingTalkConnector
 from runtime.connectors.event_stream import Delivery, EventStream
+from runtime.connectors.events import CallbackRequest, Event, Outcome
 from runtime.errors import BadConnection, IntegrationError, LoginRefused, RemoteFault, Unreachable
 from runtime.sandbox.dingtalk.crypto import Envelope
 

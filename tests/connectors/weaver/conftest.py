@@ -1,29 +1,23 @@
-"""An e-cology whose answers the test writes itself, the e-cology double, and connections to both."""
+"""An e-cology whose answers the test writes itself, and connections to it."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
-import httpx
+import pytest
 import pytest_asyncio
-import uvicorn
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from runtime.connectors.registry import open_connector
 from runtime.connectors.weaver.connector import WeaverConnector
-from runtime.sandbox import demo
-from runtime.sandbox.app import create_app
 
 SECRET = "0f5b9d0e-0d4a-4d0c-8a5f-000000000001"
-Connect = Callable[..., WeaverConnector]
 
 
 class FakeWeaver:
@@ -84,67 +78,14 @@ async def weaver(serve: Callable[..., Awaitable[Any]]) -> FakeWeaver:
     return fake
 
 
-@pytest_asyncio.fixture
-async def connect(weaver: FakeWeaver) -> AsyncIterator[Connect]:
+@pytest.fixture
+def connect(weaver: FakeWeaver, opened: Callable[..., WeaverConnector]) -> Callable[..., WeaverConnector]:
     """``connect(**settings)`` opens a connection to the fake."""
-    opened: list[WeaverConnector] = []
-
-    def make(**settings: Any) -> WeaverConnector:
-        document = {"kind": "weaver", "base_url": weaver.url, "app_id": "A-1", "secret": SECRET, "spk": weaver.spk}
-        connector = open_connector("oa", document | {"user_id": "1", "retries": 1, "rate": 1000} | settings)
-        assert isinstance(connector, WeaverConnector)
-        opened.append(connector)
-        return connector
-
-    yield make
-    for connector in opened:
-        await connector.aclose()
+    document = {"kind": "weaver", "base_url": weaver.url, "app_id": "A-1", "secret": SECRET, "spk": weaver.spk}
+    return partial(opened, {**document, "user_id": "1"})
 
 
-@dataclass
-class Sandbox:
-    """The running double and its control API."""
-
-    url: str
-
-    async def control(self, method: str, path: str, body: Any = None) -> Any:
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-            answer = await client.request(method, f"{self.url}/control{path}", json=body)
-            answer.raise_for_status()
-            return answer.json()
-
-    async def next_fault(self, fault: str, path: str = "doCreateRequest") -> None:
-        await self.control("POST", "/faults/next", {"fault": fault, "method": "POST", "path": path})
-
-    async def requests(self) -> list[Any]:
-        return list((await self.control("GET", "/weaver/requests"))["requests"])
-
-
-@pytest_asyncio.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    server = uvicorn.Server(uvicorn.Config(create_app(), port=0, log_level="critical", access_log=False))
-    task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(20):
-        while not server.started:  # noqa: ASYNC110 - uvicorn offers a flag, no event
-            await asyncio.sleep(0.01)
-    yield Sandbox(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
-    server.should_exit = True
-    await task
-
-
-@pytest_asyncio.fixture
-async def link(sandbox: Sandbox) -> AsyncIterator[Connect]:
-    """``link(**settings)`` connects to the sandbox; its registration is asked for first."""
-    opened: list[WeaverConnector] = []
-    registration = await sandbox.control("GET", "/weaver/registration")
-
-    def make(**settings: Any) -> WeaverConnector:
-        document = demo.connections(sandbox.url)[demo.WEAVER_CONNECTION] | registration
-        connector = open_connector("oa", document | {"rate": 1000, "retries": 1} | settings)
-        assert isinstance(connector, WeaverConnector)
-        opened.append(connector)
-        return connector
-
-    yield make
-    for connector in opened:
-        await connector.aclose()
+@pytest.fixture
+def oa() -> tuple[str, str, str]:
+    """Which approval system the tests are about, the call that starts an approval, and what it calls approvals."""
+    return "weaver", "doCreateRequest", "requests"

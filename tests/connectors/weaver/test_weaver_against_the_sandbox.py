@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import Finding, Intent, Outcome
+from runtime.connectors.actions import Finding, Intent
+from runtime.connectors.events import Outcome
 from runtime.connectors.weaver.connector import WeaverConnector
 from runtime.errors import FormGone, LoginRefused, OutcomeUnknown, RemoteRefused, ValueRefused
 from runtime.mapping.forms import ControlType, Form
@@ -53,7 +54,7 @@ async def reconcile(connector: WeaverConnector, params: dict[str, Any], *, taken
     return await action.reconcile(action.params.model_validate(params), intent)
 
 
-async def test_the_connection_proves_itself_and_registers_only_when_asked(link: Link, sandbox: Any) -> None:
+async def test_the_connection_proves_itself_and_registers_only_when_asked(link: Link) -> None:
     connector = link()
     assert any("2 个流程" in zh for zh, _ in (await connector.test()).lines)
     again = await connector.register()
@@ -119,14 +120,14 @@ async def test_what_the_oa_refuses_names_the_reason_or_the_user(link: Link, sand
     assert caught.value.code == "PARAM_ERROR"
     with pytest.raises(ValueRefused, match="申请人"):
         await run(connector, "create_approval", **await start_of(connector, values={"申请人": "user-zhangsan"}))
-    assert await sandbox.requests() == []
+    assert await sandbox.instances() == []
 
 
 async def test_a_request_that_cannot_be_submitted_is_deleted_or_known(link: Link, sandbox: Any, run: Run) -> None:
     incomplete = {"form": FORM, "values": {"djbh": "7"}, "title": "x", "originator": "15", "key_field": "djbh"}
     with pytest.raises(OutcomeUnknown):
         await run(link(), "create_approval", **incomplete)
-    assert await sandbox.requests() == []
+    assert await sandbox.instances() == []
     assert (await reconcile(link(), incomplete)).finding is Finding.ABSENT
     with pytest.raises(OutcomeUnknown, match="8889"):
         await run(link(), "create_approval", **incomplete, delete_failed=False)
@@ -140,7 +141,7 @@ async def test_an_expired_token_is_renewed_unnoticed_and_nobody_else_is_imperson
     for originator in (15, 16):
         await run(connector, "create_approval", **await start_of(connector, originator=originator))
         await sandbox.control("POST", "/weaver/expire-tokens")
-    assert [request["creator"] for request in await sandbox.requests()] == [16, 15]
+    assert [request["creator"] for request in await sandbox.instances()] == [16, 15]
 
 
 @pytest.mark.parametrize("fault", ["reset_after", "malformed_after", "timeout_after"])
@@ -154,7 +155,7 @@ async def test_a_start_that_took_place_without_an_answer_is_found_and_not_repeat
     await sandbox.next_fault(fault)
     with pytest.raises(OutcomeUnknown):
         await run(connector, "create_approval", **wanted)
-    assert len(await sandbox.requests()) == 61
+    assert len(await sandbox.instances()) == 61
     found = await reconcile(connector, wanted)
     assert found.result == {"instance_id": "8948"}
     assert (await reconcile(connector, wanted, taken=frozenset(["8948"]))).finding is Finding.ABSENT
@@ -169,7 +170,7 @@ async def test_a_start_that_never_took_place_is_absent_only_where_the_list_is_tr
     await sandbox.next_fault(fault)
     with pytest.raises(OutcomeUnknown):
         await run(connector, "create_approval", **wanted)
-    assert await sandbox.requests() == []
+    assert await sandbox.instances() == []
     assert (await reconcile(connector, wanted)).finding is Finding.ABSENT
     for doubtful in ({"absent": "person"}, {"search_list": ""}, {"search_list": "getNoSuchList"}):
         assert (await reconcile(link(**doubtful), wanted)).finding is Finding.UNCLEAR

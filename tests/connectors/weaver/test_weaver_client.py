@@ -139,6 +139,11 @@ NOT_DELETED = {"code": "SYSTEM_INNER_ERROR", "data": {"requestid": 9}, "errMsg":
         ({"code": "SUCCESS", "data": {}}, (OutcomeUnknown, "SUCCESS")),
         ({"code": "SUCCESS", "data": {"requestid": -1}}, (OutcomeUnknown, "SUCCESS")),
         ({"api_status": False, "api_errormsg": "boom"}, (OutcomeUnknown, "boom")),
+        ({"status": False, "code": -1, "msg": "流程提交失败"}, (OutcomeUnknown, "流程提交失败")),
+        ({"status": False, "code": -1, "msg": ""}, (OutcomeUnknown, "-1")),
+        ({"status": False, "code": -1, "msg": "secret解密失败,请检查加密内容."}, (RemoteRefused, "secret解密失败")),
+        ({"status": False, "code": -1, "msg": "认证信息错误：x"}, (RemoteRefused, "认证信息错误")),
+        ({"status": False, "code": "PARAM_ERROR", "errMsg": {"a": "b"}}, (RemoteRefused, "PARAM_ERROR")),
         ([], (OutcomeUnknown, "")),
     ],
 )

@@ -43,12 +43,40 @@ async def test_what_is_sent_is_signed_and_prepared_without_the_signature(
 
 
 async def test_a_record_that_would_be_added_twice_is_not_sent(weaver: Any, connect: Connect, run: Run) -> None:
+    connector = connect(**LOGIN)
+    action = connector.actions["save_mode_data"]
     for keys in ((), "bm", ["bm", "mc"]):
+        given = {"interface": "items", "records": [{"mc": "x"}], "key_fields": keys}
+        [record] = (await run(connector, "save_mode_data", **given))["refused"]
+        assert (record["accepted"], "重复新增" in record["message"]) == (False, True)
         with pytest.raises(ValueRefused, match="重复新增"):
-            await run(connect(**LOGIN), "save_mode_data", interface="items", records=[{"mc": "x"}], key_fields=keys)
+            await action.prepare(action.params.model_validate(given))
     with pytest.raises(BadConnection, match="systemid"):
         await run(connect(), "save_mode_data", interface="items", records=TWO, key_fields="bm")
     assert weaver.calls == []
+
+
+async def test_a_record_that_is_not_sent_does_not_hold_up_the_others(weaver: Any, connect: Connect, run: Run) -> None:
+    weaver.answers[SAVE] = [{"status": "1", "datas": [{"id": 8, "status": "1"}, {"id": 9, "status": "0"}]}]
+    connector = connect(**LOGIN)
+    given = {"interface": "items", "records": [{"mc": "x"}, *TWO], "key_fields": "bm"}
+    saved = await run(connector, "save_mode_data", **given)
+    [(_, _, fields)] = weaver.calls
+    sent = json.loads(fields["datajson"])["data"]
+    assert [one["mainTable"]["bm"] for one in sent] == ["A1", "A2"]
+    assert [(one["index"], one["accepted"], one["id"]) for one in saved["records"]] == [
+        (0, False, ""),
+        (1, True, "8"),
+        (2, False, "9"),
+    ]
+    # The preview shows the same call, and promises what the OA may accept.
+    action = connector.actions["save_mode_data"]
+    params = action.params.model_validate(given)
+    shown = json.loads((await action.prepare(params)).body["datajson"])["data"]
+    assert [one["mainTable"] for one in shown] == [one["mainTable"] for one in sent]
+    promised = action.promise(params, "?")
+    assert [(one["index"], one["id"]) for one in promised["accepted"]] == [(1, "?"), (2, "?")]
+    assert [one["index"] for one in promised["refused"]] == [0]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiohttp import web
 
-from runtime.connectors.base import CallbackRequest, Event, Finding, Intent, Outcome
+from runtime.connectors.actions import Finding, Intent
+from runtime.connectors.events import CallbackRequest, Event, Outcome
 from runtime.connectors.files import File
 from runtime.connectors.wecom.connector import WeComConnector
 from runtime.errors import FormGone, LoginRefused, NotFound, OutcomeUnknown, RemoteRefused, Throttled, ValueRefused
@@ -47,17 +48,17 @@ async def reconcile(connector: WeComConnector, params: dict[str, Any], **intent:
     return await action.reconcile(action.params.model_validate(params), started)
 
 
-async def test_the_connection_proves_itself(link: Link, sandbox: Any) -> None:
-    report = await link(sandbox.url).test()
+async def test_the_connection_proves_itself(link: Link) -> None:
+    report = await link().test()
     assert len(report.lines) == 3
     with pytest.raises(LoginRefused, match="40001"):
-        await link(sandbox.url, secret="wrong-secret").test()
+        await link(secret="wrong-secret").test()
     with pytest.raises(LoginRefused, match="40013"):
-        await link(sandbox.url, corp_id="somebody").test()
+        await link(corp_id="somebody").test()
 
 
 async def test_both_demo_templates_are_read(link: Link, sandbox: Any) -> None:
-    connector = link(sandbox.url)
+    connector = link()
     form = await connector.fetch_form(demo.WECOM_TEMPLATE)
     assert form.title == "采购申请"
     assert [control.label for control in form.controls[:4]] == ["申请人", "有效期", "过账日期", "草稿单号"]
@@ -78,7 +79,7 @@ async def test_both_demo_templates_are_read(link: Link, sandbox: Any) -> None:
 
 
 async def test_an_approval_from_start_to_verdict(link: Link, sandbox: Any, run: Run, fill: Any) -> None:
-    connector = link(sandbox.url)
+    connector = link()
     form = await connector.fetch_form(demo.WECOM_TEMPLATE)
     instance = (await run(connector, "create_approval", **start_of(fill(VALUES, form))))["instance_id"]
     approval = await run(connector, "get_approval", instance_id=instance)
@@ -108,7 +109,7 @@ async def test_an_approval_from_start_to_verdict(link: Link, sandbox: Any, run: 
 
 
 async def test_every_control_type_is_accepted_and_comes_back(link: Link, sandbox: Any, run: Run, fill: Any) -> None:
-    connector = link(sandbox.url)
+    connector = link()
     form = await connector.fetch_form(demo.WECOM_ALL_TEMPLATE)
     related = (await run(connector, "create_approval", **start_of()))["instance_id"]
 
@@ -166,7 +167,7 @@ async def test_every_control_type_is_accepted_and_comes_back(link: Link, sandbox
 
 
 async def test_dates_are_meant_in_the_connections_zone(link: Link, sandbox: Any, run: Run) -> None:
-    connector = link(sandbox.url, timezone="America/New_York")
+    connector = link(timezone="America/New_York")
     instance = (await run(connector, "create_approval", **start_of()))["instance_id"]
     approval = await run(connector, "get_approval", instance_id=instance)
     assert approval["values"]["有效期"] == "2026-12-23"
@@ -191,12 +192,12 @@ async def test_a_value_that_does_not_fit_is_named_and_nothing_is_sent(
     link: Link, sandbox: Any, run: Run, change: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ValueRefused, match=words):
-        await run(link(sandbox.url), "create_approval", **start_of(VALUES | change))
+        await run(link(), "create_approval", **start_of(VALUES | change))
     assert await sandbox.instances() == []
 
 
 async def test_a_refusal_carries_wecoms_own_words(link: Link, sandbox: Any, run: Run) -> None:
-    connector = link(sandbox.url)
+    connector = link()
     with pytest.raises(RemoteRefused, match="creator_userid") as caught:
         await run(connector, "create_approval", **start_of(originator="nobody"))
     assert caught.value.code == "301055"
@@ -216,7 +217,7 @@ async def test_a_template_of_nothing_but_a_table_has_a_summary_too(
     form = {"name": "领料", "controls": [{"label": "物料", "control": "Table", "children": children}]}
     await sandbox.control("PUT", "/wecom/forms/TkLines", form)
     values = {"物料": [{"物料编号": "R1", "数量": 1}, {"物料编号": "R2", "数量": 2}]}
-    connector, start = link(sandbox.url), start_of(values, form="TkLines", summary=summary)
+    connector, start = link(), start_of(values, form="TkLines", summary=summary)
     await run(connector, "create_approval", **start)
     action = connector.actions["create_approval"]
     assert action.prepare is not None
@@ -227,7 +228,7 @@ async def test_a_template_of_nothing_but_a_table_has_a_summary_too(
 async def test_chosen_approvers(link: Link, sandbox: Any, run: Run) -> None:
     chosen: dict[str, Any] = {"approvers": [{"rule": "all", "users": ["user-lisi", "user-wangwu"]}, "user-manager"]}
     for parameters in ("process", "approver"):
-        connector = link(sandbox.url, flow_parameters=parameters)
+        connector = link(flow_parameters=parameters)
         instance = (await run(connector, "create_approval", **start_of(**chosen, cc="user-lisi")))["instance_id"]
         for user in ("user-lisi", "user-wangwu", "user-manager"):
             assert (await run(connector, "get_approval", instance_id=instance))["outcome"] is None
@@ -241,7 +242,7 @@ async def test_chosen_approvers(link: Link, sandbox: Any, run: Run) -> None:
 
 
 async def test_tokens_limits_and_a_busy_system(link: Link, sandbox: Any, run: Run) -> None:
-    connector = link(sandbox.url)
+    connector = link()
     instance = (await run(connector, "create_approval", **start_of()))["instance_id"]
     await sandbox.control("POST", "/wecom/expire-tokens")
     for fault in ("error500", "error429", "session_expiry", "throttled_html", "reset_after"):
@@ -249,7 +250,7 @@ async def test_tokens_limits_and_a_busy_system(link: Link, sandbox: Any, run: Ru
         assert (await run(connector, "get_approval", instance_id=instance))["instance_id"] == instance
     await sandbox.next_fault("error429", times=3)
     with pytest.raises(Throttled, match="45009"):
-        await run(link(sandbox.url, retries=0), "create_approval", **start_of())
+        await run(link(retries=0), "create_approval", **start_of())
     assert len(await sandbox.instances()) == 1
 
 
@@ -257,7 +258,7 @@ async def test_tokens_limits_and_a_busy_system(link: Link, sandbox: Any, run: Ru
 async def test_a_start_that_took_place_without_an_answer_is_found_and_not_repeated(
     link: Link, sandbox: Any, run: Run, fault: str
 ) -> None:
-    connector = link(sandbox.url, timeout=1.0)
+    connector = link(timeout=1.0)
     await run(connector, "create_approval", **start_of(VALUES | {"申请人": "李四"}))
     await sandbox.next_fault(fault)
     with pytest.raises(OutcomeUnknown):
@@ -269,15 +270,15 @@ async def test_a_start_that_took_place_without_an_answer_is_found_and_not_repeat
 
 @pytest.mark.parametrize("fault", ["error500", "throttled_html"])
 async def test_a_busy_system_proves_nothing_until_it_is_asked(link: Link, sandbox: Any, run: Run, fault: str) -> None:
-    connector = link(sandbox.url)
+    connector = link()
     await sandbox.next_fault(fault)
     with pytest.raises(OutcomeUnknown):
         await run(connector, "create_approval", **start_of())
     assert (await reconcile(connector, start_of())).finding is Finding.ABSENT
 
 
-async def test_documents_with_the_same_values_are_told_apart(link: Link, sandbox: Any, run: Run) -> None:
-    connector = link(sandbox.url)
+async def test_documents_with_the_same_values_are_told_apart(link: Link, run: Run) -> None:
+    connector = link()
     first = (await run(connector, "create_approval", **start_of()))["instance_id"]
     second = (await run(connector, "create_approval", **start_of()))["instance_id"]
     unclear = await reconcile(connector, start_of())
@@ -297,7 +298,7 @@ async def test_documents_with_the_same_values_are_told_apart(link: Link, sandbox
 
 
 async def test_listing_goes_over_pages_and_windows(link: Link, sandbox: Any, run: Run) -> None:
-    connector = link(sandbox.url)
+    connector = link()
     first = (await run(connector, "create_approval", **start_of()))["instance_id"]
     params = connector.actions["create_approval"].params
     prepare = connector.actions["create_approval"].prepare
@@ -312,8 +313,8 @@ async def test_listing_goes_over_pages_and_windows(link: Link, sandbox: Any, run
     assert await run(connector, "list_approvals", **wanted, status=4) == [first]
 
 
-async def test_members_are_found(link: Link, sandbox: Any, run: Run) -> None:
-    connector = link(sandbox.url)
+async def test_members_are_found(link: Link, run: Run) -> None:
+    connector = link()
     assert await run(connector, "find_user", mobile="+86 138-0000-0001") == {"user_id": "user-zhangsan", "name": ""}
     assert await run(connector, "find_user", user="user-lisi") == {"user_id": "user-lisi", "name": "李四"}
     for wrong in ({"mobile": "1"}, {"user": "nobody"}):
@@ -324,7 +325,7 @@ async def test_members_are_found(link: Link, sandbox: Any, run: Run) -> None:
 async def test_events_arrive_verified_and_are_acknowledged(
     link: Link, sandbox: Any, run: Run, serve: Callable[..., Awaitable[Any]]
 ) -> None:
-    connector = link(sandbox.url)
+    connector = link()
     events: asyncio.Queue[Event] = asyncio.Queue()
 
     async def receive(request: web.Request) -> web.StreamResponse:

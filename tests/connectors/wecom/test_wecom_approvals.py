@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.connectors.base import Outcome
+from runtime.connectors.events import Outcome
 from runtime.connectors.registry import check_settings
 from runtime.connectors.wecom.approvals import read_approval, same_approval
 from runtime.connectors.wecom.forms import encode_form, parse_form

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from wechatpy.enterprise.crypto import WeChatCrypto
 
 from runtime.connectors.aes_callback import AesCallback
-from runtime.connectors.base import CallbackRequest, Event, Outcome
+from runtime.connectors.events import CallbackRequest, Event, Outcome
 from runtime.connectors.wecom.callback import receive
 from runtime.connectors.wecom.settings import WeComSettings
 from runtime.errors import CallbackRejected
@@ -113,6 +113,24 @@ def test_the_address_check_is_answered_with_the_plain_text() -> None:
         assert received.events == ()
         assert (received.reply.status, received.reply.body) == (200, b"1616140317555161061")
         assert received.reply.content_type == "text/plain"
+
+
+@pytest.mark.parametrize("text", [change(), "\ufeff<xml/>", " <xml>", "{}<xml></xml>"])
+def test_the_address_check_does_not_decrypt_what_was_pushed(text: str) -> None:
+    """A push is signed just as an address check is: who overheard one must not get it read aloud."""
+    encrypted, signature = sealed(text)
+    query = {"msg_signature": signature, "timestamp": TIME, "nonce": NONCE, "echostr": encrypted}
+    with pytest.raises(CallbackRejected, match="address check") as caught:
+        receive("oa", SETTINGS, CallbackRequest(method="GET", query=query, headers={}, body=b""))
+    assert "xml" not in str(caught.value).lower()
+
+
+def test_the_address_check_of_another_company_is_refused() -> None:
+    encrypted, signature = sealed("1616140317555161061")
+    query = {"msg_signature": signature, "timestamp": TIME, "nonce": NONCE, "echostr": encrypted}
+    other = SETTINGS.model_copy(update={"corp_id": "ww2"})
+    with pytest.raises(CallbackRejected, match="another owner"):
+        receive("oa", other, CallbackRequest(method="GET", query=query, headers={}, body=b""))
 
 
 def test_a_verdict() -> None:

@@ -1,0 +1,88 @@
+"""How many calls are made at a time, and what becomes of a document that waits for its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from runtime.connectors.actions import Effect
+from runtime.engine.live import Live
+from runtime.engine.request import RunRequest
+from runtime.errors import FormGone
+from runtime.store.entries import Entry
+from runtime.store.ledger import EffectState
+from runtime.store.runs import list_run_documents
+
+MANUAL = RunRequest(cause="manual")
+
+
+def holds_a_result(work: Any) -> bool:
+    effects = work.effects if isinstance(work, Entry) else ()
+    return any(one.effect == Effect.CREATE and one.state is EffectState.DONE for one in effects)
+
+
+async def test_documents_that_wait_for_the_ledger_make_room_for_another(bench, monkeypatch) -> None:
+    """Four calls at a time; no result gets into the ledger before a fifth approval was asked for."""
+    bench.world.add(*range(1, 21))
+    begin_write = bench.db.begin_write
+    forwarding: set[asyncio.Task[None]] = set()
+    fifth = asyncio.Event()
+
+    def asked(_name: str, _params: Any) -> None:
+        if bench.world.count("oa.create_approval") == 5:
+            fifth.set()
+
+    def begin(work: Any) -> asyncio.Future[Any]:
+        if not holds_a_result(work):
+            return begin_write(work)
+        later: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def forward() -> None:
+            await fifth.wait()
+            later.set_result(await begin_write(work))
+
+        task = asyncio.create_task(forward())
+        forwarding.add(task)
+        task.add_done_callback(forwarding.discard)
+        return later
+
+    bench.world.before = asked
+    monkeypatch.setattr(bench.db, "begin_write", begin)
+    async with asyncio.timeout(20):
+        summary = await bench.engine.run(bench.mapping(), "submit", MANUAL)
+    assert (summary.done, len(bench.world.approvals)) == (20, 20)
+    assert 1 < bench.world.most_in_flight <= 4
+
+
+async def test_a_call_whose_turn_comes_after_the_run_was_stopped_is_not_made(bench, monkeypatch) -> None:
+    bench.world.add(*range(1, 31))
+    opened: list[str] = []
+    fifth = asyncio.Event()
+    real_open, real_act = Live.open, bench.world.act
+
+    async def open_one(self: Live, frame: Any, element: Any) -> Any:
+        item = await real_open(self, frame, element)
+        opened.append(element.key_text)
+        if len(opened) == 5:
+            fifth.set()
+        return item
+
+    async def act(*given: Any) -> Any:
+        await fifth.wait()
+        await asyncio.sleep(0)  # the fifth goes on to its first call
+        return await real_act(*given)
+
+    def gone(name: str, _params: Any) -> None:
+        if name == "oa.create_approval":
+            raise FormGone("表单不存在", "The form does not exist", where="PROC-1")
+
+    monkeypatch.setattr(Live, "open", open_one)
+    monkeypatch.setattr(bench.world, "act", act)
+    bench.world.before = gone
+    async with asyncio.timeout(20):
+        summary = await bench.engine.run(bench.mapping(), "submit", MANUAL)
+    documents = bench.db.read(lambda state: list_run_documents(state, summary.run_id))
+    [waited] = [one for one in documents if one.state == "stopped"]
+    assert waited.steps[-1]["kind"] == "oa.create_approval"
+    assert "before this call was made" in waited.steps[-1]["note"]
+    assert bench.world.count("oa.create_approval") == 4
