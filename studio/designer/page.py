@@ -45,8 +45,10 @@ def _workbench(design: Design) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="designer-head"):
         _head(design)
     tab, chosen = _tabs()
-    if tab == chosen:
-        messages.show()
+    # A place of their own: what comes and goes above the tab must not move it, or what is being typed there is lost.
+    with st.container():
+        if tab == chosen:
+            messages.show()
     with st.container(key=f"designer-tab-{tab}"), explained():
         TABS[tab](design)
     if tab != chosen:
