@@ -105,6 +105,9 @@ def live_form(page: Page) -> dict[str, Any]:
 
 
 def collapse_header(page: Page) -> None:
+    # What is scrolled out of sight is not drawn.
+    page.locator('[data-test="source-tree"]').focus()
+    page.keyboard.press("Home")
     page.locator('[data-test="source-group"][data-group=""]').click()
     expect(source(page, "ItemCode", LINES)).to_be_visible()
 
