@@ -81,7 +81,7 @@ class Reports:
         patience = report_patience(mapping, flow, asked)
         connection = _connection_of(mapping, flow, asked)
         event = replace(event, type=f"{REPORTED}{flow}", form=mapping.id)
-        turn = await self._intake.turn_of(connection, event, key.digest, named=named)
+        turn = await self._intake.turn_of(connection, event, key.digest, key=key.key if named else None)
         if turn.number > 1 and not named:
             key = replace(key, key=f"{key.key} #{turn.number}")
         known = await self._idempotency.known(key)

@@ -26,7 +26,8 @@ class Report:
     """An earlier report on the same approval."""
 
     outcome: Outcome | None
-    #: Hash of the request.
+    #: The key that the request is known by, and the hash of its content.
+    key: str
     digest: str
     turn: int
     #: An earlier one said otherwise.
@@ -56,14 +57,14 @@ class Turn:
 
 
 def turn_of(
-    earlier: Sequence[Report], outcome: Outcome | None, digest: str, *, decided_at: datetime | None, named: bool
+    earlier: Sequence[Report], outcome: Outcome | None, digest: str, *, decided_at: datetime | None, key: str | None
 ) -> Turn:
     """Judge a report.
 
     :param earlier: in the order in which they took effect
     :param digest: hash of the request
     :param decided_at: what it says itself about when it was decided
-    :param named: it brings a key of its own: the same request is the same report then
+    :param key: that it brings, and by which it is told from every other one, in whatever words; None = it brings none
     """
     believed = [report for report in earlier if not report.refused]
     turns = [report.turn for report in believed if report.outcome == outcome]
@@ -72,9 +73,9 @@ def turn_of(
     stands = believed[-1]
     if stands.outcome == outcome:
         return Turn(number=stands.turn, changes=stands.changes)
-    same = [report for report in believed if report.digest == digest]
+    same = [report for report in believed if (report.digest == digest if key is None else report.key == key)]
     older = decided_at is not None and stands.decided_at is not None and decided_at < stands.decided_at
-    if older or (named and same):
+    if older or (key is not None and same):
         return Turn(number=same[-1].turn if same else 1, changes=True, outdated=True)
     return Turn(number=max(turns, default=0) + 1, changes=True, doubtful=bool(same))
 
@@ -122,6 +123,7 @@ def _report(item: InboxEvent) -> Report:
     failed_for_good = item.state == "failed" and item.next_attempt_at is None
     return Report(
         outcome=item.event.outcome,
+        key=raw["key"]["key"],
         digest=raw["key"]["digest"],
         turn=raw.get("turn", 1),
         changes=raw.get("changes", False),
