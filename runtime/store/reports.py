@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from runtime.connectors.events import Event, Outcome
 from runtime.store.columns import utc_now
-from runtime.store.inbox import InboxEvent, event_of, insert_event
-from runtime.store.tables import inbox
+from runtime.store.inbox import REPORTED, InboxEvent, event_of, insert_event, verdict_key
+from runtime.store.ledger import DeliveryState
+from runtime.store.tables import deliveries, inbox
 
 __all__ = ["REFUSED", "Report", "Turn", "earlier_reports", "insert_report", "replace_earlier", "turn_of"]
 
@@ -81,17 +83,46 @@ def turn_of(
 
 
 def earlier_reports(connection: Connection, name: str, event: Event) -> list[Report]:
-    """The reports on the approval of an event, of the same flow, in the order in which they took effect."""
+    """The reports on the approval of an event, of the same flow, in the order in which they took effect.
+
+    Reports are forgotten after a while, the ledger is not: those that had an effect are known from there.
+    """
     rows = [event_of(row) for row in connection.execute(select(inbox).where(*_same(name, event)))]
-    return [_report(item) for item in sorted(rows, key=_place)]
+    kept = [_report(item) for item in sorted(rows, key=_place)]
+    return [*_forgotten(connection, name, event, {(one.outcome, one.turn) for one in kept}), *kept]
+
+
+def _forgotten(
+    connection: Connection, name: str, event: Event, kept: Collection[tuple[Outcome | None, int]]
+) -> list[Report]:
+    found: list[tuple[datetime, Outcome, int]] = []
+    for turn in count(1):
+        places = {verdict_key(event.instance_id, outcome, turn): outcome for outcome in Outcome}
+        query = select(deliveries.c.document_key, deliveries.c.completed_at, deliveries.c.updated_at).where(
+            deliveries.c.mapping == event.form,
+            deliveries.c.flow == event.type.removeprefix(REPORTED),
+            deliveries.c.source == f"event:{name}",
+            deliveries.c.document_key.in_(places),
+            deliveries.c.state == DeliveryState.COMPLETE,
+        )
+        rows = connection.execute(query).all()
+        if not rows:
+            break
+        found += [(row.completed_at or row.updated_at, places[row.document_key], turn) for row in rows]
+    gone = [one for one in sorted(found) if one[1:] not in kept]
+    return [
+        Report(outcome=outcome, key="", digest="", turn=turn, changes=place > 0)
+        for place, (_, outcome, turn) in enumerate(gone)
+    ]
 
 
 def insert_report(connection: Connection, name: str, event: Event) -> None:
-    """Store what an HTTP flow was called with, or have it carried out again at once if it is here already."""
+    """Store what an HTTP flow was called with, or have it carried out again at once if it is here already: it is given
+    as much time as a new one."""
     known = (inbox.c.connection == name) & (inbox.c.event_key == event.key)
     if not insert_event(connection, name, event):
         again = update(inbox).where(known, inbox.c.state.in_(("done", "failed")))
-        connection.execute(again.values(state="new", next_attempt_at=None))
+        connection.execute(again.values(state="new", next_attempt_at=None, received_at=utc_now()))
 
 
 def replace_earlier(connection: Connection, item: InboxEvent) -> None:
