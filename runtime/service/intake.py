@@ -39,15 +39,15 @@ class Intake:
             self._stored()
         return new
 
-    async def turn_of(self, name: str, event: Event, digest: str, *, named: bool) -> Turn:
+    async def turn_of(self, name: str, event: Event, digest: str, *, key: str | None) -> Turn:
         """What a report about an approval of the connection ``name`` is among the earlier ones.
 
         :param digest: hash of the request that it came with
-        :param named: the request brings a key of its own
+        :param key: that the request brings; None = it brings none
         :raises RetryLater: the state database cannot be read
         """
         earlier = await self._database.aread(lambda connection: earlier_reports(connection, name, event))
-        return turn_of(earlier, event.outcome, digest, decided_at=event.finished_at, named=named)
+        return turn_of(earlier, event.outcome, digest, decided_at=event.finished_at, key=key)
 
     async def store_report(self, name: str, event: Event) -> None:
         """Commit what an HTTP flow was called with, about an approval of the connection ``name``.

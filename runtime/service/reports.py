@@ -13,6 +13,7 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from runtime import jsontext
 from runtime.connectors.base import Connector
@@ -65,6 +66,8 @@ class Reports:
         self._intake = intake
         #: Callers that wait, by the key of the stored event.
         self._waiting: dict[str, asyncio.Future[Carried]] = {}
+        #: By connection and approval: what a report means depends on those before it.
+        self._in_order: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def answer(
         self, mapping: Mapping, flow: str, asked: AnyMapping[str, Any], event: Event, key: RequestKey, *, named: bool
@@ -81,12 +84,30 @@ class Reports:
         patience = report_patience(mapping, flow, asked)
         connection = _connection_of(mapping, flow, asked)
         event = replace(event, type=f"{REPORTED}{flow}", form=mapping.id)
-        turn = await self._intake.turn_of(connection, event, key.digest, named=named)
+        order = self._in_order.setdefault((connection, event.instance_id), asyncio.Lock())
+        async with order:
+            waiting = await self._take(connection, event, asked, key, named=named)
+        if isinstance(waiting, StoredAnswer):
+            return waiting, True
+        done, _ = await asyncio.wait([waiting], timeout=patience)
+        if not done:
+            return answer_of_storing(mapping, flow, asked), False
+        carried = waiting.result()
+        if carried.answer is not None:
+            return carried.answer, False
+        error = carried.failure or RetryLater("尚无答复", "There is no answer yet")
+        return answer_of_failure(mapping, flow, asked, error, repeats=carried.repeats), False
+
+    async def _take(
+        self, connection: str, event: Event, asked: AnyMapping[str, Any], key: RequestKey, *, named: bool
+    ) -> StoredAnswer | asyncio.Future[Carried]:
+        """Judge a report beside the earlier ones, and store it: the answer it was given, or what will come of it."""
+        turn = await self._intake.turn_of(connection, event, key.digest, key=key.key if named else None)
         if turn.number > 1 and not named:
             key = replace(key, key=f"{key.key} #{turn.number}")
         known = await self._idempotency.known(key)
         if known is not None:
-            return known, True
+            return known
         if turn.outdated:
             raise Conflict(
                 "该审批之后又报告过一次，以后一次为准",
@@ -100,14 +121,7 @@ class Reports:
         except IntegrationError:
             self._waiting.pop(event.key, None)
             raise
-        done, _ = await asyncio.wait([waiting], timeout=patience)
-        if not done:
-            return answer_of_storing(mapping, flow, asked), False
-        carried = waiting.result()
-        if carried.answer is not None:
-            return carried.answer, False
-        error = carried.failure or RetryLater("尚无答复", "There is no answer yet")
-        return answer_of_failure(mapping, flow, asked, error, repeats=carried.repeats), False
+        return waiting
 
     async def settle(self, item: InboxEvent) -> None:
         """Make sure that a stored report is the one that stands, before it is carried out.

@@ -38,6 +38,7 @@ __all__ = [
     "release_events",
     "retry_event",
     "retry_failed_events",
+    "verdict_key",
 ]
 
 
@@ -107,8 +108,13 @@ def ledger_key(event: Event) -> str:
     ends = event.type == _FINISHED or event.type.startswith(REPORTED)
     if ends and event.instance_id and event.outcome is not None:
         turn = event.raw.get("turn", 1) if event.type.startswith(REPORTED) else 1
-        return f"{_FINISHED} {event.instance_id} {event.outcome}" + (f" #{turn}" if turn > 1 else "")
+        return verdict_key(event.instance_id, event.outcome, turn)
     return event.key
+
+
+def verdict_key(instance_id: str, outcome: Outcome, turn: int) -> str:
+    """The :func:`ledger_key` of an approval that came to an outcome for the ``turn``-th time."""
+    return f"{_FINISHED} {instance_id} {outcome}" + (f" #{turn}" if turn > 1 else "")
 
 
 def find_by_ledger_key(connection: Connection, name: str, key: str) -> list[int]:

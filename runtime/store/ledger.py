@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime.errors import OutcomeUnknown
@@ -263,7 +263,8 @@ def writes_into(connection: Connection, targets: Collection[str], *, since: date
         effects.c.target.in_(targets),
         effects.c.target != "",
         effects.c.state.in_((EffectState.SENDING, EffectState.DONE)),
-        effects.c.started_at >= since,
+        # One that began before may have waited for its turn, and got through after.
+        or_(effects.c.started_at >= since, effects.c.finished_at >= since),
     )
     return [_effect(row) for row in connection.execute(query.order_by(effects.c.started_at)).mappings()]
 

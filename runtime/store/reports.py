@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from runtime.connectors.events import Event, Outcome
 from runtime.store.columns import utc_now
-from runtime.store.inbox import InboxEvent, event_of, insert_event
-from runtime.store.tables import inbox
+from runtime.store.inbox import REPORTED, InboxEvent, event_of, insert_event, verdict_key
+from runtime.store.ledger import DeliveryState
+from runtime.store.tables import deliveries, inbox
 
 __all__ = ["REFUSED", "Report", "Turn", "earlier_reports", "insert_report", "replace_earlier", "turn_of"]
 
@@ -26,7 +28,8 @@ class Report:
     """An earlier report on the same approval."""
 
     outcome: Outcome | None
-    #: Hash of the request.
+    #: The key that the request is known by, and the hash of its content.
+    key: str
     digest: str
     turn: int
     #: An earlier one said otherwise.
@@ -56,14 +59,14 @@ class Turn:
 
 
 def turn_of(
-    earlier: Sequence[Report], outcome: Outcome | None, digest: str, *, decided_at: datetime | None, named: bool
+    earlier: Sequence[Report], outcome: Outcome | None, digest: str, *, decided_at: datetime | None, key: str | None
 ) -> Turn:
     """Judge a report.
 
     :param earlier: in the order in which they took effect
     :param digest: hash of the request
     :param decided_at: what it says itself about when it was decided
-    :param named: it brings a key of its own: the same request is the same report then
+    :param key: that it brings, and by which it is told from every other one, in whatever words; None = it brings none
     """
     believed = [report for report in earlier if not report.refused]
     turns = [report.turn for report in believed if report.outcome == outcome]
@@ -72,25 +75,54 @@ def turn_of(
     stands = believed[-1]
     if stands.outcome == outcome:
         return Turn(number=stands.turn, changes=stands.changes)
-    same = [report for report in believed if report.digest == digest]
+    same = [report for report in believed if (report.digest == digest if key is None else report.key == key)]
     older = decided_at is not None and stands.decided_at is not None and decided_at < stands.decided_at
-    if older or (named and same):
+    if older or (key is not None and same):
         return Turn(number=same[-1].turn if same else 1, changes=True, outdated=True)
     return Turn(number=max(turns, default=0) + 1, changes=True, doubtful=bool(same))
 
 
 def earlier_reports(connection: Connection, name: str, event: Event) -> list[Report]:
-    """The reports on the approval of an event, of the same flow, in the order in which they took effect."""
+    """The reports on the approval of an event, of the same flow, in the order in which they took effect.
+
+    Reports are forgotten after a while, the ledger is not: those that had an effect are known from there.
+    """
     rows = [event_of(row) for row in connection.execute(select(inbox).where(*_same(name, event)))]
-    return [_report(item) for item in sorted(rows, key=_place)]
+    kept = [_report(item) for item in sorted(rows, key=_place)]
+    return [*_forgotten(connection, name, event, {(one.outcome, one.turn) for one in kept}), *kept]
+
+
+def _forgotten(
+    connection: Connection, name: str, event: Event, kept: Collection[tuple[Outcome | None, int]]
+) -> list[Report]:
+    found: list[tuple[datetime, Outcome, int]] = []
+    for turn in count(1):
+        places = {verdict_key(event.instance_id, outcome, turn): outcome for outcome in Outcome}
+        query = select(deliveries.c.document_key, deliveries.c.completed_at, deliveries.c.updated_at).where(
+            deliveries.c.mapping == event.form,
+            deliveries.c.flow == event.type.removeprefix(REPORTED),
+            deliveries.c.source == f"event:{name}",
+            deliveries.c.document_key.in_(places),
+            deliveries.c.state == DeliveryState.COMPLETE,
+        )
+        rows = connection.execute(query).all()
+        if not rows:
+            break
+        found += [(row.completed_at or row.updated_at, places[row.document_key], turn) for row in rows]
+    gone = [one for one in sorted(found) if one[1:] not in kept]
+    return [
+        Report(outcome=outcome, key="", digest="", turn=turn, changes=place > 0)
+        for place, (_, outcome, turn) in enumerate(gone)
+    ]
 
 
 def insert_report(connection: Connection, name: str, event: Event) -> None:
-    """Store what an HTTP flow was called with, or have it carried out again at once if it is here already."""
+    """Store what an HTTP flow was called with, or have it carried out again at once if it is here already: it is given
+    as much time as a new one."""
     known = (inbox.c.connection == name) & (inbox.c.event_key == event.key)
     if not insert_event(connection, name, event):
         again = update(inbox).where(known, inbox.c.state.in_(("done", "failed")))
-        connection.execute(again.values(state="new", next_attempt_at=None))
+        connection.execute(again.values(state="new", next_attempt_at=None, received_at=utc_now()))
 
 
 def replace_earlier(connection: Connection, item: InboxEvent) -> None:
@@ -122,6 +154,7 @@ def _report(item: InboxEvent) -> Report:
     failed_for_good = item.state == "failed" and item.next_attempt_at is None
     return Report(
         outcome=item.event.outcome,
+        key=raw["key"]["key"],
         digest=raw["key"]["digest"],
         turn=raw.get("turn", 1),
         changes=raw.get("changes", False),

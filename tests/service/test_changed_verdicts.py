@@ -17,6 +17,7 @@ from runtime.engine.verdict import confirm_change
 from runtime.errors import CallbackRejected, IntegrationError, RetryLater
 from runtime.sandbox import demo
 from runtime.store.inbox import list_events
+from tests.service.gallery import create
 
 pytestmark = [pytest.mark.acceptance]
 
@@ -40,20 +41,21 @@ def oa(module_desk: Any, sandbox: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def post(module_desk: Any, oa: dict[str, Any]) -> Post:
-    """A live runtime; ``post(mapping, **body)`` is what the OA's node action sends, and the answer to it."""
+    """A live runtime; ``post(mapping, **body)`` is what the OA's node action sends, and the answer to it.
+
+    ``key`` is its Idempotency-Key.
+    """
     for name, connection in ((UNASKED, demo.WEAVER_CONNECTION), (ASKED, "weaver-asked")):
-        made = module_desk.command(
-            *("templates", "new", "weaver-approval-odata", "--id", name, "--set", f"workflow={demo.WEAVER_WORKFLOW}"),
-            *("--set", "decision=field", "--set", "period=1M"),
-            *("--connection", f"erp={demo.B1_CONNECTION}", "--connection", f"oa={connection}"),
-        )
-        assert made.returncode == 0, made.stderr
+        roles = {"erp": demo.B1_CONNECTION, "oa": connection}
+        settings = {"workflow": demo.WEAVER_WORKFLOW, "decision": "field", "period": "1M"}
+        mapping = create(module_desk, "weaver-approval-odata", name, roles, **settings)
+        module_desk.save(mapping | {"enabled": True})
     address = module_desk.serve().address()
     listed = module_desk.command("appcodes", "list").stdout
     codes = {line.split("/")[0]: line.split()[-1] for line in listed.splitlines() if "/verdict" in line}
 
-    def send(mapping: str = UNASKED, **body: Any) -> dict[str, Any]:
-        url, headers = f"{address}/flows/{mapping}/verdict", {"X-Apig-AppCode": codes[mapping]}
+    def send(mapping: str = UNASKED, *, key: str = "", **body: Any) -> dict[str, Any]:
+        url, headers = f"{address}/flows/{mapping}/verdict", {"X-Apig-AppCode": codes[mapping], "Idempotency-Key": key}
         answer = httpx.post(url, json=body, headers=headers, trust_env=False, timeout=30)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
@@ -137,6 +139,15 @@ def test_by_its_time_a_repetition_is_told_from_a_new_verdict(post: Post, order: 
     # never seen before, and older than what stands
     assert (report("N", 2, "乙"), order.verdict) == ("N", "Y")
     assert order.events("failed") == []
+
+
+def test_by_its_key_a_new_verdict_in_the_same_words_is_told_from_a_repetition(post: Post, order: Document) -> None:
+    yes, no = ({"requestid": order.request, "status": status} for status in "YN")
+    for key, body in (("1", yes), ("2", no), ("3", yes)):
+        assert post(key=f"{order.request}-{key}", **body)["flag"] == "Y"
+        assert order.verdict == body["status"]
+    # the second one, delivered again, gets its own answer
+    assert (post(key=f"{order.request}-2", **no)["flag"], order.verdict) == ("Y", "Y")
 
 
 def test_what_cannot_be_told_waits_for_a_person_who_decides(

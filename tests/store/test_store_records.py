@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -153,6 +154,26 @@ def test_a_delivery_and_its_effects(db, unique) -> None:
     assert [one.id for one in db.read(lambda c: listings.list_deliveries(c, mapping=unique, states=["open"]))] == [
         second
     ]
+
+
+def test_what_was_written_since_a_moment_may_have_waited_for_its_turn_before(db, unique) -> None:
+    since = utc_now()
+    times = {"before": (-2, -1), "across": (-1, 1), "after": (1, 2), "unanswered": (1, None)}
+    row = {
+        "mapping": unique, "flow": "f", "source": "erp/Drafts", "document_key": "12", "generation": 1, "document": 12,
+        "state": DeliveryState.OPEN,
+    }  # fmt: skip
+    updates = [
+        replace(
+            effect(step, EffectState.DONE if end is not None else EffectState.SENDING, target=unique),
+            started_at=since + timedelta(minutes=begin),
+            finished_at=since + timedelta(minutes=end) if end is not None else None,
+        )
+        for step, (begin, end) in times.items()
+    ]
+    db.write(lambda c: ledger.save(c, row, updates))
+    found = db.read(lambda c: ledger.writes_into(c, [unique], since=since))
+    assert [one.step for one in found] == ["across", "after", "unanswered"]
 
 
 def test_a_time_without_a_zone_is_refused(sqlite_db) -> None:

@@ -19,15 +19,15 @@ def at(minute: int | None) -> datetime | None:
 
 
 def judge(
-    earlier: list[Report], outcome: Outcome, digest: str, *, minute: int | None = None, named: bool = False
+    earlier: list[Report], outcome: Outcome, digest: str, *, minute: int | None = None, key: str | None = None
 ) -> Turn:
-    return turn_of(earlier, outcome, digest, decided_at=at(minute), named=named)
+    return turn_of(earlier, outcome, digest, decided_at=at(minute), key=key)
 
 
 def reported(
-    outcome: Outcome, digest: str, turn: int = 1, *, minute: int | None = None, refused: bool = False
+    outcome: Outcome, digest: str, turn: int = 1, *, minute: int | None = None, refused: bool = False, key: str = ""
 ) -> Report:
-    return Report(outcome=outcome, digest=digest, turn=turn, decided_at=at(minute), refused=refused)
+    return Report(outcome=outcome, key=key, digest=digest, turn=turn, decided_at=at(minute), refused=refused)
 
 
 def test_the_first_report_and_its_repetitions_are_one_turn() -> None:
@@ -52,14 +52,20 @@ def test_the_same_words_again_after_another_verdict_cannot_be_told_apart() -> No
 
 
 def test_a_key_or_a_time_tells_them_apart() -> None:
-    history = [reported(Y, "a", minute=1), reported(N, "b", minute=2)]
-    assert judge(history, Y, "a", named=True) == Turn(number=1, changes=True, outdated=True)
+    history = [reported(Y, "a", minute=1, key="1"), reported(N, "b", minute=2, key="2")]
+    assert judge(history, Y, "a", key="1") == Turn(number=1, changes=True, outdated=True)
     assert judge(history, Y, "a", minute=1) == Turn(number=1, changes=True, outdated=True)
     assert judge(history, Y, "c", minute=1).outdated
     assert judge(history, Y, "c", minute=3) == Turn(number=2, changes=True)
     # a time that is the same for all reports of an approval says nothing about their order
     constant = [reported(Y, "a", minute=1), reported(N, "b", minute=1)]
     assert judge(constant, Y, "a", minute=1).doubtful
+
+
+def test_a_key_of_its_own_makes_a_new_verdict_of_the_same_words() -> None:
+    history = [reported(Y, "a", key="1"), reported(N, "b", key="2")]
+    assert judge(history, Y, "a", key="3") == Turn(number=2, changes=True)
+    assert judge(history, N, "b", key="3") == Turn(number=1)
 
 
 def test_what_was_not_believed_does_not_stand() -> None:
@@ -77,7 +83,7 @@ def test_every_change_has_a_place_of_its_own_in_the_ledger_and_no_repetition_has
         turn = judge(history, outcome, str(number))
         assert turn.changes == any(one != outcome for one in said[:number])
         assert not turn.doubtful
-        history.append(Report(outcome=outcome, digest=str(number), turn=turn.number, changes=turn.changes))
+        history.append(Report(outcome=outcome, key="", digest=str(number), turn=turn.number, changes=turn.changes))
         place = (outcome, turn.number)
         if number and said[number - 1] == outcome:
             assert place == places[-1]

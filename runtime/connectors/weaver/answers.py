@@ -81,7 +81,8 @@ def check(response: httpx.Response, *, effect: Effect = Effect.READ, user: str =
     if not isinstance(answer, Mapping | list):
         raise _foreign(response)
     if isinstance(answer, Mapping):
-        _check_login_state(answer, user)
+        if effect is not Effect.CREATE or _from_login_filter(answer):
+            _check_login_state(answer, user)
         if not _succeeded(answer) or not response.is_success:
             raise _refusal(answer, response, effect)
 
@@ -136,6 +137,13 @@ def _succeeded(answer: Mapping[str, Any]) -> bool:
     return _code(answer).upper() in _DONE and not answer.get("errorCode")
 
 
+def _from_login_filter(answer: Mapping[str, Any]) -> bool:
+    """Whether the call was turned away before anything was created. The filter's texts alone do not say so: what a new
+    request sets off may meet a login of its own, and -1 is the code of much else."""
+    refused = str(answer.get("status")).lower() == "false" and _code(answer) in ("", "-1")
+    return refused and _words(answer).startswith((*_TOKEN, _ACCOUNT, *_SECRET))
+
+
 def _check_login_state(answer: Mapping[str, Any], user: str) -> None:
     words = _words(answer)
     if str(answer.get("errorCode")) == "002" or any(word in words for word in _TOKEN):
@@ -157,9 +165,7 @@ def _check_login_state(answer: Mapping[str, Any], user: str) -> None:
 
 def _refusal(answer: Mapping[str, Any], response: httpx.Response, effect: Effect) -> IntegrationError:
     code = _code(answer) or str(response.status_code)
-    # -1 is the code of the login filter, before anything is created, and of much else: only its texts tell.
-    filtered = any(word in _words(answer) for word in _SECRET)
-    if effect is Effect.CREATE and not filtered and code.upper() not in _REFUSALS:
+    if effect is Effect.CREATE and not _from_login_filter(answer) and code.upper() not in _REFUSALS:
         return RemoteFault(
             "OA 报告失败，未说明是否已创建",
             "The OA reports a failure and does not say whether anything was created",

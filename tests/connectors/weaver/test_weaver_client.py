@@ -144,6 +144,11 @@ NOT_DELETED = {"code": "SYSTEM_INNER_ERROR", "data": {"requestid": 9}, "errMsg":
         ({"status": False, "code": -1, "msg": "secret解密失败,请检查加密内容."}, (RemoteRefused, "secret解密失败")),
         ({"status": False, "code": -1, "msg": "认证信息错误：x"}, (RemoteRefused, "认证信息错误")),
         ({"status": False, "code": "PARAM_ERROR", "errMsg": {"a": "b"}}, (RemoteRefused, "PARAM_ERROR")),
+        # words of the login filter, said by something that the new request set off
+        ({"code": "SYSTEM_INNER_ERROR", "errMsg": {}, "reqFailMsg": {"a": "登录信息超时"}}, (OutcomeUnknown, "超时")),
+        ({"code": "SYSTEM_INNER_ERROR", "errMsg": "节点附加操作：认证信息错误"}, (OutcomeUnknown, "认证信息错误")),
+        ({"code": "SYSTEM_INNER_ERROR", "errMsg": {"a": "该账号存在异常"}}, (OutcomeUnknown, "该账号存在异常")),
+        ({"status": False, "code": -1, "msg": "节点附加操作：登录信息超时"}, (OutcomeUnknown, "登录信息超时")),
         ([], (OutcomeUnknown, "")),
     ],
 )
