@@ -108,7 +108,7 @@ class Life(Audit):
     def set_up(self, *mappings: dict[str, Any]) -> None:
         file = self.folder / "connections.json"
         file.write_text(json.dumps(connections(self.desk)), "utf-8")
-        self.command("connections", "import", str(file))
+        self.quick_command("connections", "import", str(file))
         for mapping in mappings:
             self.desk.save(mapping)
 
@@ -116,11 +116,11 @@ class Life(Audit):
         """Connections that work and that do not, checks, previews, failing runs; with and without --debug."""
         broken = {**connections(self.desk)["b1-demo"], "rate": "quick", "company": {"x": 1}}
         (self.folder / "broken.json").write_text(json.dumps({"b1-broken": broken}), "utf-8")
-        self.command("connections", "import", str(self.folder / "broken.json"))
-        self.command("connections", "list")
+        self.quick_command("connections", "import", str(self.folder / "broken.json"))
+        self.quick_command("connections", "list")
         for name in (*connections(self.desk), "b1-broken"):
-            self.command("connections", "test", name)
-        self.command("check")
+            self.quick_command("connections", "test", name)
+        self.quick_command("check")
         self.command("run", "purchase-request", "--flow", "submit", "--dry-run", "--limit", "1")
         for flow in ("wrong", "gone"):
             self.command("run", "asked", "--flow", flow)
@@ -156,7 +156,7 @@ def test_no_secret_shows_anywhere(
         audit.try_everything()
     process = audit.desk.serve()
     address = process.address()
-    sandbox.control("PUT", "/dingtalk/callback", {"url": f"{address}/callbacks/{demo.DINGTALK_CONNECTION}"})
+    sandbox.subscribe("dingtalk", f"{address}/callbacks/{demo.DINGTALK_CONNECTION}")
     sandbox.control("POST", "/b1/expire-sessions")
     for kind in ("error500", "reset_after", "throttled_html"):
         sandbox.control("POST", "/faults/next", {"fault": kind, "times": 2, "method": "PATCH"})

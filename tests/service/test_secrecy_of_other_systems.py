@@ -152,8 +152,8 @@ def ask(audit: Audit, http: httpx.Client, appcodes: dict[str, str]) -> dict[str,
 def verdict(audit: Audit, http: httpx.Client, sandbox: Any, eventually: Any) -> None:
     """WeCom checks the callback's address and pushes a verdict to it; what others push there is refused."""
     callback = "/callbacks/wecom-through"
-    saved = sandbox.control("PUT", "/wecom/callback", {"url": f"{http.base_url}".rstrip("/") + callback})
-    assert saved["verified"]
+    sandbox.subscribe("wecom", f"{http.base_url}".rstrip("/") + callback)
+    assert sandbox.control("GET", "/wecom/callback")["verified"]
     [approval] = [one for one in sandbox.control("GET", "/wecom/instances")["instances"] if one["template_id"] == FORM]
     sandbox.control("POST", f"/wecom/instances/{approval['id']}/decide", {"result": "agree"})
     forged = {"msg_signature": "x", "timestamp": "1", "nonce": "1", "echostr": "x"}
