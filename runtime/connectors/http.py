@@ -19,6 +19,7 @@ from yarl import URL
 
 from runtime import jsontext
 from runtime.connectors.actions import Effect
+from runtime.connectors.blanking import blanked, carried
 from runtime.connectors.settings import HttpSettings
 from runtime.errors import (
     BadConnection,
@@ -47,8 +48,6 @@ _LONGEST_WAIT = 30.0
 _KEEP_ALIVE = 4.0
 #: Seconds that the other end of a WebSocket gets to say goodbye.
 _CLOSE_LIMIT = 2.0
-#: Secrets from this length on are blanked in what the other system says about a request.
-_SHORTEST_SECRET = 4
 #: An address that needs no further encoding.
 _PLAIN_ADDRESS = re.compile(r"https?://[!$&'()*+,./:;=?@\[\]_~%a-zA-Z0-9-]+", re.ASCII)
 _ORIGIN = re.compile(r"https?://[^/?#]+")
@@ -94,8 +93,7 @@ class HttpClient:
     def __init__(self, name: str, settings: HttpSettings, *, auth: Auth | None = None) -> None:
         self.name = name
         self._settings = settings
-        secrets = (value for _, value in settings if isinstance(value, SecretStr))
-        self._secrets = [text for secret in secrets if len(text := secret.get_secret_value()) >= _SHORTEST_SECRET]
+        self._secrets = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
         self._limiter = AsyncLimiter(max(1.0, settings.rate), 1.0 if settings.rate >= 1 else 1.0 / settings.rate)
         self._tls = _tls(name, settings)
         self._auth = auth
@@ -168,8 +166,8 @@ class HttpClient:
             return await self._exchange(request, effect, check, auth)
         except IntegrationError as error:
             error.where = error.where or f"{self.name} {request.method} {request.url.partition('?')[0]}"
-            for secret in self._secrets:
-                error.remote = error.remote.replace(secret, "***")
+            if error.remote:
+                error.remote = blanked(error.remote, [*self._secrets, *carried(request.url, request.headers)])
             if effect is Effect.CREATE and isinstance(error, RemoteFault):
                 raise OutcomeUnknown(
                     "对方系统内部出错，结果未知",

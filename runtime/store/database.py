@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, insert,
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from runtime.connectors.blanking import blanked
 from runtime.errors import CannotStart
 from runtime.store import migrate, tables
 from runtime.store.claim import AdvisoryLock, Fence
@@ -96,7 +97,7 @@ class Database:
                 "无法打开状态数据库，请检查文件夹是否可写、服务器是否可达",
                 "The state database cannot be opened: check that the folder is writable and the server reachable",
                 where=shown,
-                remote=str(getattr(error, "orig", None) or error).strip(),
+                remote=blanked(str(getattr(error, "orig", None) or error).strip(), [str(parsed.password or "")]),
             ) from error
         except CannotStart:
             engine.dispose()

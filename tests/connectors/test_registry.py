@@ -137,8 +137,12 @@ def test_before_storing_a_wrong_setting_is_named_without_its_value(wrong: dict[s
     assert "secret-word" not in str(caught.value)
 
 
-def test_what_a_check_of_the_settings_says_is_said_in_both_languages() -> None:
+@pytest.mark.parametrize(
+    "url",
+    ["hana://me:secret@host:30015", "mssql+pymssql://h/d?password=secret", "mssql+pyodbc://?odbc_connect=PWD=secret"],
+)
+def test_what_a_check_of_the_settings_says_is_said_in_both_languages(url: str) -> None:
     with pytest.raises(BadConnection) as caught:
-        open_connector("db", {"kind": "sql", "url": "hana://me:secret@host:30015"})
+        open_connector("db", {"kind": "sql", "url": url})
     assert caught.value.zh == "url（数据库地址）：地址里不能写用户和密码，请填在各自的设置里"
     assert caught.value.en == "url: user and password have settings of their own and may not stand in the URL"

@@ -100,6 +100,14 @@ class Sandbox:
         assert answer.is_success, answer.text
         return answer.json()
 
+    def subscribe(self, system: str, url: str) -> None:
+        """Save where a platform pushes its events; what a busy machine answers too late is tried again."""
+
+        def saved() -> bool:
+            return self._http.put(f"/control/{system}/callback", json={"url": url}).is_success
+
+        _eventually(saved, what=f"{url} is verified")
+
     def instances(self, **query: str) -> list[dict[str, Any]]:
         """Approvals as the control API shows them."""
         answer = self._http.get("/control/dingtalk/instances", params={"limit": "1000", **query})

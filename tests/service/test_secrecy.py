@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from runtime.sandbox import demo
+from tests.service.audit import Audit, Evidence
 
 pytestmark = [pytest.mark.acceptance]
 
@@ -72,29 +72,6 @@ def sandbox_program(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
     return (str(file),)
 
 
-class Evidence:
-    """Everything that the product said or wrote, by where it was found."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, bytes] = {}
-
-    def add(self, where: str, what: str | bytes) -> None:
-        self.found[where] = self.found.get(where, b"") + (what.encode() if isinstance(what, str) else what)
-
-    def leaks(self, secrets: dict[str, str]) -> list[str]:
-        return [
-            f"{name} in {where}: …{self._around(content, value)}…"
-            for where, content in self.found.items()
-            for name, value in secrets.items()
-            if value.encode() in content
-        ]
-
-    @staticmethod
-    def _around(content: bytes, value: str) -> str:
-        at = content.index(value.encode())
-        return content[max(0, at - 80) : at + 40].decode(errors="replace")
-
-
 def connections(desk: Any) -> dict[str, Any]:
     base = desk.connections(
         b1_demo={"password": SECRETS["password"]},
@@ -125,26 +102,13 @@ def log_format(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     return form
 
 
-class Audit:
-    """Uses the product as a person would, and keeps everything that it says."""
-
-    def __init__(self, desk: Any, folder: Path) -> None:
-        self.desk = desk
-        self.folder = folder
-        self.evidence = Evidence()
-        self.secrets = dict(SECRETS)
-
-    def command(self, *arguments: str) -> str:
-        done = self.desk.command(*arguments)
-        name = " ".join(arguments[:2])
-        self.evidence.add(f"output of {name}", done.stdout)
-        self.evidence.add(f"errors of {name}", done.stderr)
-        return str(done.stdout)
+class Life(Audit):
+    """What a person does with B1 and DingTalk."""
 
     def set_up(self, *mappings: dict[str, Any]) -> None:
         file = self.folder / "connections.json"
         file.write_text(json.dumps(connections(self.desk)), "utf-8")
-        self.command("connections", "import", str(file))
+        self.quick_command("connections", "import", str(file))
         for mapping in mappings:
             self.desk.save(mapping)
 
@@ -152,11 +116,11 @@ class Audit:
         """Connections that work and that do not, checks, previews, failing runs; with and without --debug."""
         broken = {**connections(self.desk)["b1-demo"], "rate": "quick", "company": {"x": 1}}
         (self.folder / "broken.json").write_text(json.dumps({"b1-broken": broken}), "utf-8")
-        self.command("connections", "import", str(self.folder / "broken.json"))
-        self.command("connections", "list")
+        self.quick_command("connections", "import", str(self.folder / "broken.json"))
+        self.quick_command("connections", "list")
         for name in (*connections(self.desk), "b1-broken"):
-            self.command("connections", "test", name)
-        self.command("check")
+            self.quick_command("connections", "test", name)
+        self.quick_command("check")
         self.command("run", "purchase-request", "--flow", "submit", "--dry-run", "--limit", "1")
         for flow in ("wrong", "gone"):
             self.command("run", "asked", "--flow", flow)
@@ -176,36 +140,15 @@ class Audit:
         for path in ("/metrics", "/readyz", "/healthz"):
             self.evidence.add(path, http.get(path).text)
 
-    def look_at_runs(self, pid: int) -> None:
-        process = psutil.Process(pid)
-        for one in (process, *process.children(recursive=True)):
-            self.evidence.add("process arguments", "\0".join(one.cmdline()))
-        shown: dict[str, str] = {}
-        for line in self.command("runs", "list").splitlines():
-            if re.match(r"\d{8}-", line):
-                run, _, rest = line.partition(" ")
-                shown.setdefault(rest.split()[-1] + rest.split()[0], run)
-        for run in list(shown.values())[:6]:
-            self.command("runs", "show", run, "--steps")
-
-    def look_at_files(self) -> None:
-        self.secrets["key"] = (self.desk.var / "secret.key").read_text().strip()
-        self.command("connections", "rotate-key")
-        self.secrets["new key"] = (self.desk.var / "secret.key").read_text().strip()
-        for folder in (self.desk.var, self.desk.mappings):
-            for file in sorted(folder.rglob("*")):
-                if file.is_file() and file.name != "secret.key":
-                    self.evidence.add(f"bytes of {file.name}", file.read_bytes())
-
 
 @pytest.fixture
-def audit(module_desk: Any, tmp_path: Path) -> Audit:
-    return Audit(module_desk, tmp_path)
+def audit(module_desk: Any, tmp_path: Path) -> Life:
+    return Life(module_desk, tmp_path, SECRETS)
 
 
 @pytest.mark.timeout(300)
 def test_no_secret_shows_anywhere(
-    audit: Audit, sandbox: Any, purchase_request: dict[str, Any], eventually: Any, log_format: str
+    audit: Life, sandbox: Any, purchase_request: dict[str, Any], eventually: Any, log_format: str
 ) -> None:
     audit.set_up(purchase_request, HTTP_FLOW)
     sandbox.control("POST", "/b1/drafts", {"count": 2, "lines": 1})
@@ -213,7 +156,7 @@ def test_no_secret_shows_anywhere(
         audit.try_everything()
     process = audit.desk.serve()
     address = process.address()
-    sandbox.control("PUT", "/dingtalk/callback", {"url": f"{address}/callbacks/{demo.DINGTALK_CONNECTION}"})
+    sandbox.subscribe("dingtalk", f"{address}/callbacks/{demo.DINGTALK_CONNECTION}")
     sandbox.control("POST", "/b1/expire-sessions")
     for kind in ("error500", "reset_after", "throttled_html"):
         sandbox.control("POST", "/faults/next", {"fault": kind, "times": 2, "method": "PATCH"})

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlglot import exp
 
+from runtime.connectors.blanking import blanked
 from runtime.connectors.sql.answers import meaning
 from runtime.connectors.sql.limits import Limits, cancel, limits_of
 from runtime.connectors.sql.settings import SqlSettings
@@ -118,8 +119,7 @@ class Database:
 
     def _fault(self, error: SQLAlchemyError) -> IntegrationError:
         words = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-        secret = self.settings.password.get_secret_value()
-        words = " ".join((words.replace(secret, "***") if secret else words).split())[:300]
+        words = " ".join(blanked(words, [self.settings.password.get_secret_value()]).split())[:300]
         if self._limits.ended(error):
             return self._too_slow(words)
         fault = meaning(error, words, self.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
@@ -22,6 +23,8 @@ _DIALECTS = {
     "mysql": "mysql",
     "sqlite": "sqlite",
 }
+#: What names them among a URL's parameters.
+_CREDENTIALS = re.compile(r"\b(user|username|uid|password|passwd|pwd)\s*=", re.I)
 
 
 def _names(value: Any) -> Any:
@@ -65,7 +68,8 @@ class SqlSettings(ConnectorSettings):
         if url is None or url.get_backend_name() not in _DIALECTS:
             known = ", ".join(f"{name}://" for name in _DIALECTS)
             raise ValueError(f"a URL begins with one of {known} | 地址的开头应为以下之一：{known}")
-        if url.password is not None or url.username is not None:
+        named = " ".join(f"{name}={value}" for name, value in url.query.items())
+        if url.password is not None or url.username is not None or _CREDENTIALS.search(named):
             raise ValueError(
                 "user and password have settings of their own and may not stand in the URL | "
                 "地址里不能写用户和密码，请填在各自的设置里"
