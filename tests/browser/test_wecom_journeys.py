@@ -11,23 +11,12 @@ from runtime.sandbox.demo import B1_DI_CONNECTION, WECOM_TEMPLATE
 from tests.browser.designing import Desk
 from tests.browser.journey import Journey
 from tests.browser.support import drag, source, target, wait_until
+from tests.wecom_documents import CONTROLS, DRAFTS_BY_SQL, LINES_OF_REQUESTS, REQUESTS_BY_SQL
 
 #: Each is the whole work of a consultant, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(300)
 
-#: Forms as a customer draws them: of a formal document, and (without the first control) of a purchase request.
-CONTROLS = [
-    {"label": "供应商", "required": True},
-    {"label": "申请人"},
-    {"label": "单号", "required": True},
-    {"label": "单据日期", "control": "Date"},
-    {"label": "备注", "control": "Textarea"},
-    {
-        "label": "物料",
-        "control": "Table",
-        "children": [{"label": "物料编号", "required": True}, {"label": "数量", "control": "Number"}],
-    },
-]
+SUPPLIER = {"label": "供应商", "required": True}
 
 
 def test_drafts_by_odata(page: Page, office: Desk) -> None:
@@ -39,15 +28,7 @@ def test_drafts_by_odata(page: Page, office: Desk) -> None:
     journey.set(every="1s", filter="DocEntry le 2", key_field="草稿单号")
     previewed = journey.preview()
     journey.save(enable=True)
-    agreed, refused = sent(office, "Drafts", 1, 2)
-    arrived(office, previewed, [agreed, refused])
-
-    journey.decide(agreed["U_SPNO"], "approve", "请尽快")
-    journey.decide(refused["U_SPNO"], "refuse", "超预算")
-    until(office, "Drafts", 1, U_ApprovalStatus="同意", U_Approver="陈经理")
-    until(office, "Drafts", 2, U_ApprovalStatus="拒绝", U_Approver="陈经理")
-    assert remarks(office, 1) == ("arsApproved", ["陈经理 同意: 请尽快"])
-    assert remarks(office, 2) == ("arsNotApproved", ["陈经理 拒绝: 超预算"])
+    _, refused = there_and_back(journey, previewed, 1, 2)
     told = journey.story(refused["U_SPNO"], "2")
     assert ("登记并发送新建请求", "wecom-demo.create_approval", "") in told
     assert ("对方答复：已创建", "wecom-demo.create_approval", refused["U_SPNO"]) in told
@@ -57,7 +38,7 @@ def test_drafts_by_odata(page: Page, office: Desk) -> None:
 
 
 def test_formal_documents_by_odata(page: Page, office: Desk) -> None:
-    office.control("PUT", "/wecom/forms/TkOrder", {"name": "采购订单", "controls": CONTROLS})
+    office.control("PUT", "/wecom/forms/TkOrder", {"name": "采购订单", "controls": [SUPPLIER, *CONTROLS]})
     journey = Journey(page, office, "orders", "wecom-document-odata")
     journey.begin(template_id="TkOrder", object="PurchaseOrders")
     journey.fetch_form("采购订单")
@@ -81,22 +62,12 @@ def test_formal_documents_by_odata(page: Page, office: Desk) -> None:
     assert told[-1] == ("审批结论已写回", "", "同意")
 
 
-DRAFTS = (
-    'SELECT T0."DocEntry", T0."ReqName", T0."DocDate", T0."Comments", T0."U_UserID", T0."U_ISSYN" FROM ODRF T0 '
-    "WHERE T0.\"ObjType\" = '1470000113' AND IFNULL(T0.\"U_ISSYN\",'N') = 'N' AND T0.\"DocEntry\" IN (5, 6)"
-)
-REQUESTS = (
-    'SELECT T0."DocEntry", T0."ReqName", T0."DocDate", T0."Comments", T0."U_UserID", T0."U_ISSYN" FROM OPRQ T0 '
-    "WHERE IFNULL(T0.\"U_ISSYN\",'N') = 'N'"
-)
-LINES_OF_REQUESTS = 'SELECT T1."DocEntry", T1."LineNum", T1."ItemCode", T1."Quantity" FROM PRQ1 T1'
-
-
 def test_by_sql_and_another_kind_of_document_by_settings_alone(page: Page, office: Desk) -> None:
     for code, name in (("TkDraft", "请购草稿"), ("TkRequest", "请购单")):
-        office.control("PUT", f"/wecom/forms/{code}", {"name": name, "controls": CONTROLS[1:]})
+        office.control("PUT", f"/wecom/forms/{code}", {"name": name, "controls": CONTROLS})
     drafts = Journey(page, office, "sql-drafts", "wecom-approval-sql")
-    drafts.begin(connections={"source": B1_DI_CONNECTION}, template_id="TkDraft", header_sql=DRAFTS)
+    some = f'{DRAFTS_BY_SQL} AND T0."DocEntry" IN (5, 6)'
+    drafts.begin(connections={"source": B1_DI_CONNECTION}, template_id="TkDraft", header_sql=some)
     drafts.fetch_rows(2)
     drafts.fetch_form("请购草稿")
     drafts.auto_map()
@@ -104,20 +75,13 @@ def test_by_sql_and_another_kind_of_document_by_settings_alone(page: Page, offic
     drafts.set(every="1s", key_field="单号")
     previewed = drafts.preview()
     drafts.save(enable=True)
-    agreed, refused = sent(office, "Drafts", 5, 6)
-    arrived(office, previewed, [agreed, refused])
-    drafts.decide(agreed["U_SPNO"], "approve", "请尽快")
-    drafts.decide(refused["U_SPNO"], "refuse", "超预算")
-    until(office, "Drafts", 5, U_ApprovalStatus="同意", U_Approver="陈经理")
-    until(office, "Drafts", 6, U_ApprovalStatus="拒绝", U_Approver="陈经理")
-    assert remarks(office, 5) == ("arsApproved", ["陈经理 同意: 请尽快"])
-    assert remarks(office, 6) == ("arsNotApproved", ["陈经理 拒绝: 超预算"])
+    agreed, _ = there_and_back(drafts, previewed, 5, 6)
     assert drafts.story(agreed["U_SPNO"], "5")[-1] == ("审批结论已写回", "", "同意")
 
     requests = drafts.copy("sql-requests", "请购单审批")
     requests.set(
         template_id="TkRequest",
-        header_sql=REQUESTS,
+        header_sql=REQUESTS_BY_SQL,
         lines_sql=LINES_OF_REQUESTS,
         object="PurchaseRequests",
         result="U_SUCCESS",
@@ -132,6 +96,20 @@ def test_by_sql_and_another_kind_of_document_by_settings_alone(page: Page, offic
     assert requests.story(rows[0]["U_SPNO"], str(rows[0]["DocEntry"]))[-1] == ("审批结论已写回", "", "同意")
     # the first kind goes on as before
     assert office.mapping("sql-drafts")["settings"]["object"] == "Drafts"
+
+
+def there_and_back(journey: Journey, previewed: dict[str, list[Any]], *entries: int) -> list[dict[str, Any]]:
+    """Two drafts reach WeCom as previewed; an approver agrees to the first and refuses the second, and B1 learns it."""
+    desk = journey.desk
+    drafts = sent(desk, "Drafts", *entries)
+    arrived(desk, previewed, drafts)
+    verdicts = (("approve", "同意", "arsApproved", "请尽快"), ("refuse", "拒绝", "arsNotApproved", "超预算"))
+    for draft, (button, _, _, words) in zip(drafts, verdicts, strict=True):
+        journey.decide(draft["U_SPNO"], button, words)
+    for entry, (_, status, request, words) in zip(entries, verdicts, strict=True):
+        until(desk, "Drafts", entry, U_ApprovalStatus=status, U_Approver="陈经理")
+        assert remarks(desk, entry) == (request, [f"陈经理 {status}: {words}"])
+    return drafts
 
 
 def sent(desk: Desk, entity: str, *keys: int) -> list[dict[str, Any]]:

@@ -16,7 +16,9 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from runtime.cli.app import build
 from runtime.sandbox import demo
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
@@ -162,6 +164,12 @@ class Desk:
             [sys.executable, "-m", "runtime.cli", *self._where(), *arguments],
             capture_output=True, text=True, encoding="utf-8", timeout=100, check=False, **options,
         )  # fmt: skip
+
+    def invoke(self, *arguments: str) -> str:
+        """One command that succeeds, in this process: where there are many, none waits for Python to start."""
+        done = CliRunner().invoke(build(), [*self._where(), *arguments])
+        assert done.exit_code == 0, f"{done.output}{done.exception or ''}"
+        return done.output
 
     def read(self, work: Callable[[Any], T]) -> T:
         """Look into the state database."""

@@ -12,12 +12,14 @@ import pytest
 
 from runtime.sandbox import demo
 from runtime.store.runs import list_run_documents, list_runs
-from tests.service.gallery import create, fill
+from tests.service.gallery import install
 
 pytestmark = [pytest.mark.acceptance]
 
 #: Their names are empty, which the OA does not take, and they come before all others.
 NAMELESS = ("A0001", "A0002", "A0003")
+ROLES = {"erp": demo.B1_CONNECTION, "oa": demo.WEAVER_CONNECTION}
+OFTEN = {"period": "1s", "page_size": 2}
 ITEM = {"fields": [{"to": "wlbm", "from": "ItemCode"}, {"to": "wlmc", "from": "ItemName"}]}
 DRAFT = {
     "fields": [
@@ -74,15 +76,6 @@ def runtime(module_desk: Any, sandbox: Any, robot: Robot) -> Any:
     return module_desk.serve(env={"B1_ALERT_URL": robot.url, "B1_ALERT_KIND": "dingtalk"})
 
 
-def install(desk: Any, template: str, name: str, links: dict[str, Any], **settings: Any) -> None:
-    roles = {"erp": demo.B1_CONNECTION, "oa": demo.WEAVER_CONNECTION}
-    mapping = create(desk, template, name, roles, period="1s", page_size=2, **settings)
-    fill(mapping["flows"], links)
-    desk.save(mapping)
-    checked = desk.command("check", name)
-    assert checked.returncode == 0, checked.stdout
-
-
 def runs_of(desk: Any, name: str) -> list[Any]:
     return list(desk.read(lambda connection: list_runs(connection, mapping=name, limit=1000)))
 
@@ -92,8 +85,8 @@ def test_a_page_of_refused_records_does_not_hold_up_the_others(
 ) -> None:
     for code in NAMELESS:
         sandbox.b1("/Items", method="POST", body={"ItemCode": code, "ItemName": "", "U_SYN": "N"})
-    settings = {"interface": "saveItem", "key_fields": "wlbm", "mark": "U_SYN"}
-    install(module_desk, "weaver-master-data", "items", ITEM, **settings)
+    settings = {"interface": "saveItem", "key_fields": "wlbm", "mark": "U_SYN", **OFTEN}
+    install(module_desk, "weaver-master-data", "items", ROLES, ITEM, **settings)
 
     def unmarked() -> set[str]:
         rows = sandbox.b1("/Items?$select=ItemCode,U_SYN&$top=1000")["value"]
@@ -125,8 +118,8 @@ def test_a_page_of_refused_drafts_does_not_hold_up_the_others(
     refused = waiting[:3]
     for entry in refused:
         sandbox.b1(f"/Drafts({entry})", method="PATCH", body={"U_OAUserID": "424242"})
-    settings = {"workflow": demo.WEAVER_WORKFLOW, "key_field": "djbh"}
-    install(module_desk, "weaver-approval-odata", "drafts", DRAFT, **settings)
+    settings = {"workflow": demo.WEAVER_WORKFLOW, "key_field": "djbh", **OFTEN}
+    install(module_desk, "weaver-approval-odata", "drafts", ROLES, DRAFT, **settings)
 
     def unsynced() -> list[int]:
         return sorted(row["DocEntry"] for row in sandbox.unsynced())

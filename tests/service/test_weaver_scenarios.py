@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from runtime.sandbox import demo
-from tests.service.gallery import create, fill
+from tests.service.gallery import install
 
 pytestmark = [pytest.mark.acceptance]
 
@@ -119,27 +119,19 @@ def links(case: Case) -> dict[str, Any]:
     }
 
 
-def install(desk: Any, case: Case) -> dict[str, Any]:
+def begin(desk: Any, case: Case) -> dict[str, Any]:
     """The mapping of a case, saved with its fields; the runtime takes it up by itself."""
     settings = {"workflow": demo.WEAVER_WORKFLOW, "key_field": "djbh", "period": "1s", **case.settings}
     roles = {"erp": demo.B1_CONNECTION, "oa": demo.WEAVER_CONNECTION, **case.connections}
-    mapping = create(desk, case.template, case.name, roles, **settings)
-    fill(mapping["flows"], links(case))
-    desk.save(mapping | {"enabled": True})
-    checked = desk.command("check", case.name)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    mapping = install(desk, case.template, case.name, roles, links(case), **settings)
+    desk.invoke("check", case.name)
     return mapping
 
 
 def records(sandbox: Any, case: Case) -> list[dict[str, Any]]:
     """The documents that carry a request, by key."""
-    with httpx.Client(base_url=f"{sandbox.url}/b1/b1s/v1", trust_env=False, timeout=20) as client:
-        login = {"CompanyDB": case.company, "UserName": demo.B1_USER, "Password": demo.B1_PASSWORD}
-        assert client.post("/Login", json=login).is_success
-        query = {"$filter": "U_REQUESTID ne null", "$orderby": "DocEntry"}
-        answer = client.get(f"/{case.object}", params=query, headers={"Prefer": "odata.maxpagesize=0"})
-    assert answer.is_success, answer.text
-    return [row for row in answer.json()["value"] if row["U_REQUESTID"]]
+    query = f"/{case.object}?$filter=U_REQUESTID ne null&$orderby=DocEntry"
+    return [row for row in sandbox.b1(query, company=case.company)["value"] if row["U_REQUESTID"]]
 
 
 def requests(sandbox: Any, ids: set[str]) -> list[dict[str, Any]]:
@@ -169,7 +161,7 @@ def decide(sandbox: Any, number: str, result: str) -> dict[str, Any]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_from_template_to_verdict(case: Case, runtime: Any, module_desk: Any, sandbox: Any, eventually: Any) -> None:
     runtime.address()
-    mapping = install(module_desk, case)
+    mapping = begin(module_desk, case)
     eventually(lambda: len(records(sandbox, case)) >= case.count, what="documents are sent")
     rows = records(sandbox, case)
     made = requests(sandbox, {row["U_REQUESTID"] for row in rows})
@@ -251,9 +243,8 @@ def test_master_data_is_saved_once_and_only_what_was_accepted_is_marked(
     settings, sources, interface, column = MASTER_DATA[name]
     roles = {"erp": demo.B1_CONNECTION, "oa": demo.WEAVER_CONNECTION}
     given = {"interface": interface, "key_fields": column, "period": "1s", "page_size": 2, **settings}
-    mapping = create(module_desk, "weaver-master-data", name, roles, **given)
-    fill(mapping["flows"], {"fields": [{"to": to, "from": source} for to, source in sources.items()]})
-    module_desk.save(mapping | {"enabled": True})
+    fields = [{"to": to, "from": source} for to, source in sources.items()]
+    mapping = install(module_desk, "weaver-master-data", name, roles, {"fields": fields}, **given)
     known = mapping["settings"]
     wanted = f"/{known['object']}?$filter={known['filter'] or known['key'] + ' ne null'}&$select={known['key']}"
     keys = {row[known["key"]] for row in sandbox.b1(wanted)["value"]}
@@ -296,9 +287,8 @@ def test_a_request_becomes_one_order_or_supplier_and_a_refusal_is_answered(
 ) -> None:
     partners = {"object": "BusinessPartners", "key": "CardCode", "instance": "U_CardShortName"}
     for name, links_of, settings in (("orders-in", ORDER, {}), ("suppliers-in", SUPPLIER, partners)):
-        mapping = create(module_desk, "weaver-inbound-document", name, {"erp": demo.B1_CONNECTION}, **settings)
-        fill(mapping["flows"], links_of)
-        module_desk.save(mapping | {"enabled": True})
+        roles = {"erp": demo.B1_CONNECTION}
+        install(module_desk, "weaver-inbound-document", name, roles, links_of, **settings)
 
     with httpx.Client(base_url=runtime.address(), trust_env=False, timeout=30) as http:
 

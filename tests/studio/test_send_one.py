@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from runtime.store.listings import list_deliveries
@@ -22,7 +23,8 @@ TEXT = catalogue("zh-CN")
 NOW = "send-one-now"
 
 
-def install(workspace: Path) -> None:
+@pytest.fixture
+def installed(workspace: Path) -> None:
     """The demo mapping alone, switched off: nothing is sent but by hand."""
     (workspace / "mappings" / "demo.json").unlink()
     document = json.loads(DEMO.read_text("utf-8")) | {"enabled": False}
@@ -38,7 +40,11 @@ def previewed() -> AppTest:
     return click(opened("preview", DEMO.stem), "run-preview")
 
 
-def until_ready(page: AppTest) -> AppTest:
+@pytest.fixture
+def page(installed: None, serve: Callable[..., None]) -> AppTest:
+    """A preview beside a runtime that can send."""
+    serve()
+    page = previewed()
     end = time.monotonic() + 30
     while page.button(key=NOW).disabled:
         assert time.monotonic() < end, said(page)
@@ -46,20 +52,14 @@ def until_ready(page: AppTest) -> AppTest:
     return page
 
 
-def test_without_a_runtime_nothing_can_be_sent(workspace: Path, sandbox: str) -> None:
-    install(workspace)
+def test_without_a_runtime_nothing_can_be_sent(installed: None, sandbox: str) -> None:
     page = previewed()
     assert page.button(key=NOW).disabled
     assert TEXT["runs.no_runtime"] in said(page)
     assert approvals(sandbox) == []
 
 
-def test_one_is_sent_once_however_often_it_is_asked_for(
-    workspace: Path, sandbox: str, serve: Callable[..., None]
-) -> None:
-    install(workspace)
-    serve()
-    page = until_ready(previewed())
+def test_one_is_sent_once_however_often_it_is_asked_for(page: AppTest, sandbox: str) -> None:
     key = page.session_state["designer_preview"].result.documents[0].key
     page = click(page, NOW)
     assert TEXT["send_one.done"].format(key=key) in said(page)
@@ -73,12 +73,7 @@ def test_one_is_sent_once_however_often_it_is_asked_for(
     assert len(approvals(sandbox)) == 1
 
 
-def test_what_is_not_saved_or_was_read_by_another_filter_is_not_sent(
-    workspace: Path, sandbox: str, serve: Callable[..., None]
-) -> None:
-    install(workspace)
-    serve()
-    page = until_ready(previewed())
+def test_what_is_not_saved_or_was_read_by_another_filter_is_not_sent(page: AppTest, sandbox: str) -> None:
     before = len(approvals(sandbox))
     page.toggle[0].set_value(True).run()
     page = click(page, "run-preview")
@@ -91,13 +86,8 @@ def test_what_is_not_saved_or_was_read_by_another_filter_is_not_sent(
     assert len(approvals(sandbox)) == before
 
 
-def test_a_version_that_is_not_the_previewed_one_is_refused(
-    workspace: Path, sandbox: str, serve: Callable[..., None]
-) -> None:
+def test_a_version_that_is_not_the_previewed_one_is_refused(page: AppTest, sandbox: str) -> None:
     """The file changes between the click and the run."""
-    install(workspace)
-    serve()
-    page = until_ready(previewed())
     before = len(approvals(sandbox))
     space = studio_workspace()
     asked = {"input": {}, "only": "2", "digest": "of another version"}
