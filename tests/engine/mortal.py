@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-__all__ = ["Death", "MortalDatabase"]
+__all__ = ["Death", "MortalDatabase", "end_others"]
 
 
 class Death(BaseException):
@@ -49,3 +49,11 @@ class MortalDatabase:
             raise Death
 
         return asyncio.ensure_future(die())
+
+
+async def end_others() -> None:
+    """With a process end all of its tasks: of this one only what called here goes on."""
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

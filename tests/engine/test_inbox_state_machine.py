@@ -13,9 +13,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from runtime.connectors.events import Event, Outcome
 from runtime.engine.engine import Engine, RunRequest
@@ -31,7 +30,8 @@ from runtime.store.inbox import (
     list_events,
     release_events,
 )
-from tests.engine.mortal import Death, MortalDatabase
+from tests.engine.histories import go_through
+from tests.engine.mortal import Death, MortalDatabase, end_others
 
 KEYS = range(1, 4)
 POINTS = [(name, moment) for name in ("oa.create_approval", "erp.update", "commit") for moment in ("before", "after")]
@@ -71,10 +71,7 @@ def machine(new_bench: Callable[[], Any]) -> type[RuleBasedStateMachine]:
                 except (Death, BaseExceptionGroup):
                     return None
                 finally:
-                    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-                    for task in others:
-                        task.cancel()
-                    await asyncio.gather(*others, return_exceptions=True)
+                    await end_others()
 
             self.bench.db.write(release_events)
             try:
@@ -243,14 +240,4 @@ def machine(new_bench: Callable[[], Any]) -> type[RuleBasedStateMachine]:
 
 
 def test_one_effect_for_every_verdict(new_bench: Callable[[], Any], histories: int) -> None:
-    run_state_machine_as_test(
-        machine(new_bench),
-        settings=settings(
-            max_examples=histories,
-            # A counterexample of 25 steps reads well enough, and shrinking it takes minutes.
-            phases=[Phase.reuse, Phase.generate],
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-        ),
-    )
+    go_through(machine(new_bench), histories=histories, steps=25)

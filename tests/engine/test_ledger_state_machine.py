@@ -10,16 +10,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from runtime.connectors.events import Event, Outcome
 from runtime.engine.engine import Engine, RunRequest
@@ -27,7 +19,8 @@ from runtime.errors import IntegrationError, OutcomeUnknown, RemoteRefused, Time
 from runtime.store.ledger import Delivery
 from runtime.store.listings import list_deliveries
 from runtime.store.resolution import resolve_created, resolve_resend, unknown_steps
-from tests.engine.mortal import Death, MortalDatabase
+from tests.engine.histories import go_through
+from tests.engine.mortal import Death, MortalDatabase, end_others
 
 KEYS = range(1, 4)
 #: What stands in the mark of a document that was sent, or judged.
@@ -84,10 +77,7 @@ def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBa
                 except (Death, BaseExceptionGroup):
                     return None
                 finally:
-                    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-                    for task in others:
-                        task.cancel()
-                    await asyncio.gather(*others, return_exceptions=True)
+                    await end_others()
 
             try:
                 return self.loop.run_until_complete(life())
@@ -272,14 +262,4 @@ def machine(new_bench: Callable[[], Any], *, query_changes: bool) -> type[RuleBa
 
 @pytest.mark.parametrize("query_changes", [False, True], ids=["steady", "query-changes"])
 def test_never_twice_and_never_lost(new_bench: Callable[[], Any], histories: int, query_changes: bool) -> None:
-    run_state_machine_as_test(
-        machine(new_bench, query_changes=query_changes),
-        settings=settings(
-            max_examples=histories,
-            # A counterexample of twenty steps reads well enough, and shrinking it takes minutes.
-            phases=[Phase.reuse, Phase.generate],
-            stateful_step_count=20,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-        ),
-    )
+    go_through(machine(new_bench, query_changes=query_changes), histories=histories, steps=20)

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from runtime.engine.engine import Engine, RunRequest
 from runtime.errors import IntegrationError, OutcomeUnknown, RemoteRefused, RequestRejected, TimedOut
@@ -17,7 +16,8 @@ from runtime.service.answering import answer_of_run
 from runtime.service.idempotency import Idempotency, Outcome, RequestKey
 from runtime.store.ledger import EffectState
 from runtime.store.listings import list_deliveries
-from tests.engine.mortal import Death, MortalDatabase
+from tests.engine.histories import go_through
+from tests.engine.mortal import Death, MortalDatabase, end_others
 
 KEYS = ("k1", "k2")
 CONTENTS = ("a", "b", "c")
@@ -61,10 +61,7 @@ def machine(new_bench: Callable[[], Any]) -> type[RuleBasedStateMachine]:
                 except BaseExceptionGroup:
                     return []
                 finally:
-                    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-                    for task in others:
-                        task.cancel()
-                    await asyncio.gather(*others, return_exceptions=True)
+                    await end_others()
 
             try:
                 answers = self.loop.run_until_complete(life())
@@ -199,13 +196,4 @@ def machine(new_bench: Callable[[], Any]) -> type[RuleBasedStateMachine]:
 
 
 def test_a_key_makes_one_document(new_bench: Callable[[], Any], histories: int) -> None:
-    run_state_machine_as_test(
-        machine(new_bench),
-        settings=settings(
-            max_examples=histories,
-            phases=[Phase.reuse, Phase.generate],
-            stateful_step_count=15,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-        ),
-    )
+    go_through(machine(new_bench), histories=histories, steps=15)
