@@ -75,7 +75,8 @@ class Database:
         :raises CannotStart: bad URL, folder not writable, server unreachable, or written by a newer version
         """
         parsed = _parse(url)
-        shown = parsed.render_as_string(hide_password=True)
+        shown = _shown(parsed)
+        secrets = [parsed.password or "", *parsed.normalized_query.get("password", ())]
         lock_file = _prepare_folder(parsed) if parsed.get_backend_name() == "sqlite" else None
         try:
             engine = create_engine(parsed, pool_size=8, max_overflow=8, pool_pre_ping=lock_file is None)
@@ -97,7 +98,7 @@ class Database:
                 "无法打开状态数据库，请检查文件夹是否可写、服务器是否可达",
                 "The state database cannot be opened: check that the folder is writable and the server reachable",
                 where=shown,
-                remote=blanked(str(getattr(error, "orig", None) or error).strip(), [str(parsed.password or "")]),
+                remote=blanked(str(getattr(error, "orig", None) or error).strip(), secrets),
             ) from error
         except CannotStart:
             engine.dispose()
@@ -229,7 +230,7 @@ class Database:
         return CannotStart(
             "另一个运行时正在使用这份状态数据，请先停止它，或为本次运行另设 B1_STATE",
             "Another runtime works on this state; stop it first, or give this one its own B1_STATE",
-            where=who or self._engine.url.render_as_string(hide_password=True),
+            where=who or _shown(self._engine.url),
         )
 
 
@@ -238,22 +239,27 @@ def _claim(row: Mapping[str, Any], connection: Connection) -> None:
     connection.execute(insert(tables.runtimes).values({**row, "seen_at": utc_now()}))
 
 
+def _shown(url: URL) -> str:
+    """The address without its password, which the driver takes among the parameters, too."""
+    return url.difference_update_query(["password"]).render_as_string(hide_password=True)
+
+
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError):
         raise CannotStart(
             "状态数据库的地址无效（应为 sqlite:///… 或 postgresql+psycopg://…）",
             "The address of the state database is not valid (sqlite:///… or postgresql+psycopg://…)",
             where="B1_STATE",
-        ) from error
+        ) from None  # its text may hold a piece of the password
     if parsed.get_backend_name() not in {"sqlite", "postgresql"} or (
         parsed.get_backend_name() == "sqlite" and not parsed.database
     ):
         raise CannotStart(
             "状态数据库只支持 SQLite 文件和 PostgreSQL",
             "The state database is a SQLite file or PostgreSQL",
-            where=parsed.render_as_string(hide_password=True),
+            where=_shown(parsed),
         )
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
 

@@ -198,8 +198,9 @@ def test_no_secret_of_another_system_shows_anywhere(
         audit.quick_command("connections", "import", str(file))
     module_desk.save(mapping(list(documents)))
     sandbox.control("PUT", f"/wecom/forms/{FORM}", {"name": "请假", "controls": [{"label": "事由"}]})
-    state = f"postgresql+psycopg://state:{STATE_PASSWORD}@{postgres.address}/x?sslmode=disable"
-    audit.quick_command("runs", "list", B1_STATE=state)
+    for credentials, query in ((f"state:{STATE_PASSWORD}@", ""), ("", f"&user=state&password={STATE_PASSWORD}")):
+        state = f"postgresql+psycopg://{credentials}{postgres.address}/x?sslmode=disable{query}"
+        audit.quick_command("runs", "list", B1_STATE=state)
 
     robot = {"B1_ALERT_URL": f"{proxy.url}/robot?key={ROBOT}", "B1_ALERT_KIND": "wecom"}
     process = module_desk.serve(env={"B1_LOG": "debug", **robot})

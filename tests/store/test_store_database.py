@@ -82,6 +82,8 @@ def test_a_state_survives_power_loss_by_its_settings(sqlite_db) -> None:
         "sqlite://",
         "postgresql+psycopg://nobody:secret-word@127.0.0.1:1/none",
         "mysql://localhost/x",
+        "mysql://localhost/x?password=secret-word",
+        "postgresql+psycopg://nobody:secret-word/none",
         "not an address",
     ],
 )
