@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.base import SourceField
+from runtime.connectors.catalog import SourceField
 from runtime.errors import IntegrationError
 from runtime.mapping.check import check_mapping
 from runtime.mapping.document import parse_mapping
