@@ -13,7 +13,8 @@ from runtime.errors import FixSetup
 from runtime.mapping.folder import MappingFolder
 from runtime.sandbox import demo
 from runtime.store.columns import utc_now
-from runtime.store.inbox import REPORTED, event_failed, insert_report, list_events
+from runtime.store.inbox import REPORTED, event_failed, list_events
+from runtime.store.reports import insert_report
 from studio.i18n import catalogue
 from studio.workspace import workspace as studio_workspace
 
