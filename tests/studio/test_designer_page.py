@@ -392,6 +392,7 @@ def test_a_sample_that_is_no_json_keeps_its_text_and_the_sample_before(workspace
     page.text_area[0].set_value('{"requestid": 8').run()
     assert page.text_area[0].value == '{"requestid": 8'
     assert "不是有效的 JSON" in said(page)
+    assert TEXT["json.fault"].format(line=1, column=16) in said(page)
     trigger = page.session_state["design"].document["flows"]["receive"]["trigger"]
     assert trigger["http"]["sample"] == {"requestid": 7}
     page.text_area[0].set_value('{"requestid": 8}').run()
