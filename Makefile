@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.studio
-	@exec $(BIN)/python -m studio.demo
+	@exec $(BIN)/python -m studio.demo $(ARGS)
 
 # Many tests wait for processes of their own, so a few more workers than cores pay.
 test: $(VENV)/.dev

@@ -41,6 +41,8 @@ class Part:
 
     name: str
     port: int
+    #: Option of this command that names the port.
+    option: str
     command: Sequence[str]
     #: Path that answers 200 once the part is ready.
     ready: str
@@ -116,6 +118,7 @@ def _parts(options: argparse.Namespace) -> list[Part]:
         Part(
             name="沙箱 sandbox",
             port=options.sandbox_port,
+            option="--sandbox-port",
             command=[
                 *python, "runtime.cli", "--var", str(options.var), "sandbox",
                 "--port", str(options.sandbox_port), "--callback", f"{callbacks}/{sandbox_demo.DINGTALK_CONNECTION}",
@@ -127,6 +130,7 @@ def _parts(options: argparse.Namespace) -> list[Part]:
         Part(
             name="运行时 runtime",
             port=options.runtime_port,
+            option="--runtime-port",
             command=[
                 *python, "runtime.cli", "--var", str(options.var), "--mappings", str(options.mappings), "serve",
                 "--port", str(options.runtime_port),
@@ -137,6 +141,7 @@ def _parts(options: argparse.Namespace) -> list[Part]:
         Part(
             name="工作台 studio",
             port=options.studio_port,
+            option="--studio-port",
             command=[*python, "studio.launcher", "--port", str(options.studio_port)],
             ready="/_stcore/health",
             log=logs / "studio.log",
@@ -162,9 +167,10 @@ def _check_ground(var: Path, parts: Sequence[Part]) -> None:
             try:
                 probe_socket.bind((_HOST, part.port))
             except OSError as error:
+                another = f"make demo ARGS='{part.option} {part.port + 1}'"
                 raise CannotStart(
-                    f"端口 {part.port} 已被占用，请先停止占用它的程序",
-                    f"Port {part.port} is in use: stop the program that uses it first",
+                    f"端口 {part.port} 已被占用，请停止占用它的程序，或换一个端口：{another}",
+                    f"Port {part.port} is in use: stop the program that uses it, or take another port: {another}",
                     where=part.name,
                 ) from error
 

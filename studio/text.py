@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -12,12 +13,21 @@ from runtime.connectors.registry import connector_kind
 from runtime.store.inbox import REPORTED
 from studio.i18n import t
 
-__all__ = ["event_title", "kind_title", "pretty"]
+__all__ = ["event_title", "json_fault", "kind_title", "pretty"]
 
 
 def pretty(value: Any) -> str:
     """Indented JSON of a value."""
     return msgspec.json.format(jsontext.dumps(value), indent=2).decode()
+
+
+def json_fault(text: str, error: ValueError) -> str:
+    """Where a text that was refused stops being JSON, in the session's language; otherwise what the error says."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as fault:
+        return t("json.fault", line=fault.lineno, column=fault.colno)
+    return str(error)
 
 
 def event_title(event: Event) -> str:

@@ -18,7 +18,7 @@ from studio.designer.dynamic import designed_with
 from studio.designer.messages import say
 from studio.designer.settings_form import setting_input, value_input
 from studio.i18n import language, plain, t
-from studio.text import pretty
+from studio.text import json_fault, pretty
 from studio.workspace import explain, workspace
 
 __all__ = ["outline", "show"]
@@ -155,7 +155,7 @@ def _raw(design: Design) -> None:
         explain(error)
         return
     except ValueError as error:
-        st.error(plain(t("flow.not_json", error=error)))
+        st.error(plain(t("flow.not_json", error=json_fault(text, error))))
         return
     chinese = language() == "zh-CN"
     for problem in problems:

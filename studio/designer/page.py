@@ -94,13 +94,17 @@ def _head(design: Design) -> None:
         key=f"enabled_{design.document.get('enabled', True)}_{design.id}",
         help=t("designer.enabled_help"),
     )
-    if enabled != design.document.get("enabled", True):
-        design.replace({**design.document, "enabled": enabled})
-        session.keep(design)
-        st.rerun()
     # Never disabled: who has just typed something may press it before the page knows of the change.
     if st.button(t("designer.save"), type="primary", icon=":material/save:", key="save"):
         st.session_state[_SAVING] = design.id
+    # Not before the button: a click on it may come in the same run, and would be lost.
+    if enabled != design.document.get("enabled", True):
+        design.replace({**design.document, "enabled": enabled})
+        session.keep(design)
+        # Before it is saved: the runtime takes a saved mapping up at once.
+        with explained():
+            messages.say([(problem.level, _sentence(problem)) for problem in session.doubles(design)])
+        st.rerun()
     # Another mapping has another menu: it must not stay open over the copy that was just begun.
     with st.popover(t("designer.more"), icon=":material/more_horiz:", key=f"more_{design.id}"):
         st.caption(t("designer.file", id=plain(design.id)))

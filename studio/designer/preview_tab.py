@@ -32,6 +32,8 @@ __all__ = ["show"]
 _SHOWN: Final = "designer_preview"
 #: Calls of this action send what an approver sees.
 _APPROVAL: Final = "create_approval"
+#: Lines of a body up to which it is shown whole.
+_SHORT: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,8 @@ def show(design: Design) -> None:
     shown = st.session_state.get(_SHOWN)
     if not isinstance(shown, Shown) or shown.document["id"] != design.id:
         return
-    if shown.document != design.document:
+    # Whether it is switched on changes nothing of what is sent.
+    if {**shown.document, "enabled": None} != {**design.document, "enabled": None}:
         st.warning(t("preview.outdated"), icon=":material/history:")
         return
     _result(design, shown)
@@ -183,7 +186,10 @@ def _sent(sent: Sent, number: int) -> None:
         if sent.request is not None:
             st.text(f"{sent.request.method} {sent.request.url}")
             st.code(
-                _body(sent.request), language="json", height=300 if sent.request.body else "content", wrap_lines=True
+                body := _body(sent.request),
+                language="json",
+                wrap_lines=True,
+                height=300 if body.count("\n") > _SHORT else "content",
             )
 
 
@@ -200,10 +206,12 @@ def _failures(document: PreviewDocument) -> list[tuple[str, str, str]]:
     refused = any(sent.error is not None for sent in document.sent)
     if document.error is not None and not document.failures and not refused:
         rows.append(("", "", document.error.sentence(language())))
+    # A call that was refused for a value that is listed already is the same problem.
+    listed = {failure.zh for failure in document.failures}
     rows += [
         (f"{sent.connection}.{sent.action}", "", sent.error.sentence(language()))
         for sent in document.sent
-        if sent.error is not None
+        if sent.error is not None and sent.error.zh not in listed
     ]
     return rows
 

@@ -13,7 +13,7 @@ from studio.designer.document import MapSite, row_name
 from studio.designer.fields import flat
 from studio.designer.inbound import sample_of, sample_rows, with_sample
 from studio.i18n import plain, t
-from studio.text import pretty
+from studio.text import json_fault, pretty
 from studio.workspace import explained
 
 __all__ = ["show"]
@@ -58,7 +58,7 @@ def _take(design: Design, site: MapSite, place: str, key: str) -> None:
     try:
         sample = jsontext.loads(text) if text else None
     except ValueError as error:
-        st.session_state[_WRONG] = (place, text, str(error))
+        st.session_state[_WRONG] = (place, text, json_fault(text, error))
         return
     st.session_state.pop(_WRONG, None)
     design.replace(with_sample(design.document, site.flow, sample))

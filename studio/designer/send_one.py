@@ -25,6 +25,8 @@ _SENT: Final = "designer_sent"
 #: Seconds for which the page waits for the run; after that it can be followed on the Runs page.
 _PATIENCE: Final = 60.0
 _LOOK_EVERY: Final = 0.3
+#: Seconds between two looks at whether the runtime has taken the saved version up.
+_LOOK_AGAIN: Final = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,17 +46,33 @@ def show(design: Design, flow: str, document: PreviewDocument) -> None:
     """
     space = workspace()
     with explained():
-        obstacle = _unfit(design, flow, document) or _not_in_force(space, design)
-        with st.popover(t("send_one.title"), icon=":material/send:", disabled=bool(obstacle), help=obstacle or None):
+        unfit = _unfit(design, flow, document)
+        obstacle = unfit or _not_in_force(space, design)
+        asked = st.session_state.get(_SENT)
+        asked = asked if isinstance(asked, _Asked) and (asked.mapping, asked.key) == (design.id, document.key) else None
+        if asked:
+            _outcome(space, asked)
+        # Another one once it was sent: it must not stay open over what came of it.
+        with st.popover(
+            t("send_one.title"), icon=":material/send:", disabled=bool(obstacle), help=obstacle or None,
+            key=f"send-one-{asked.run_id if asked else ''}",
+        ):  # fmt: skip
             systems = "、".join(dict.fromkeys(sent.connection for sent in document.sent))
             st.warning(t("send_one.question", key=plain(document.key), systems=plain(systems)))
             if st.button(t("send_one.now"), type="primary", key="send-one-now", disabled=bool(obstacle)):
                 _send(space, design, flow, document.key)
+                st.rerun()
         if obstacle:
             st.caption(obstacle)
-        asked = st.session_state.get(_SENT)
-        if isinstance(asked, _Asked) and (asked.mapping, asked.key) == (design.id, document.key):
-            _outcome(space, asked)
+            if not unfit and not design.dirty:
+                _watch(design, obstacle)
+
+
+@st.fragment(run_every=_LOOK_AGAIN)
+def _watch(design: Design, obstacle: str) -> None:
+    """Draw the page anew once the runtime has taken a saved version up, or was started."""
+    if _not_in_force(workspace(), design) != obstacle:
+        st.rerun()
 
 
 def _unfit(design: Design, flow: str, document: PreviewDocument) -> str:

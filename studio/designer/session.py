@@ -134,6 +134,16 @@ def save(design: Design) -> list[Problem]:
     return problems
 
 
+def doubles(design: Design) -> list[Problem]:
+    """Which other enabled mappings would send the same documents, if this one is enabled.
+
+    :raises BadMapping: the document is not a mapping
+    """
+    space, mapping = workspace(), parse_mapping(design.document, design.id)
+    others = [stored.mapping for stored in space.mappings.load_all()[0] if stored.mapping.id != mapping.id]
+    return [found.problem for found in space.overlaps([*others, mapping]) if found.mapping == mapping.id]
+
+
 def _document(mapping: Mapping) -> Json:
     document: Json = jsontext.loads(dump_mapping(mapping))
     return document

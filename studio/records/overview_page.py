@@ -19,7 +19,7 @@ from runtime.store.ledger import DeliveryState
 from runtime.store.listings import count_deliveries, count_open_approvals, list_deliveries
 from runtime.store.runs import RunInfo, list_runs
 from studio.deliveries.story import document_of, one_language
-from studio.i18n import language, plain, t
+from studio.i18n import known, language, plain, t
 from studio.records.tables import error_text, local, outcome_by_hour
 from studio.workspace import Workspace, explained, workspace
 
@@ -133,9 +133,11 @@ def _flow_row(space: Workspace, mapping: Mapping, name: str, *, ticking: bool, n
 def _trigger(mapping: Mapping, name: str) -> str:
     trigger = mapping.flows[name].trigger
     if trigger.schedule is not None:
-        return t("overview.schedule", when=trigger.schedule.every or trigger.schedule.cron)
+        if trigger.schedule.every:
+            return t("overview.schedule", when=trigger.schedule.every)
+        return t("overview.cron", when=trigger.schedule.cron)
     if trigger.event is not None:
-        return t("overview.event", type=trigger.event.type)
+        return known(f"overview.event.{trigger.event.type}", t("overview.event", type=trigger.event.type))
     if trigger.http is not None:
         return f"HTTP /flows/{mapping.http_path(name)}"
     return t("runs.cause.manual")

@@ -156,6 +156,7 @@ def test_a_port_in_use_is_one_clear_sentence(running: Demo, tmp_path: Path) -> N
     said = (tmp_path / "log").read_text(encoding="utf-8")
     assert str(taken) in said
     assert "已被占用" in said
+    assert f"make demo ARGS='--sandbox-port {taken + 1}'" in said
     assert "Traceback" not in said
 
 

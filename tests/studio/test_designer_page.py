@@ -108,6 +108,25 @@ def test_a_mapping_that_would_send_what_another_sends_is_told_of_with_both_names
     assert "demo" in warning
 
 
+def test_switching_on_tells_of_the_double_before_anything_is_saved(workspace: Path) -> None:
+    folder = MappingFolder(workspace / "mappings")
+    twin = folder.load("demo").mapping.model_copy(update={"id": "twin", "title": "孪生", "enabled": False})
+    folder.save(twin, expected=None)
+    page = opened("flow", "twin")
+    page.toggle[0].set_value(True).run()
+    assert [item.value for item in page.warning if "两个审批" in item.value]
+    assert not folder.load("twin").mapping.enabled
+
+
+def test_a_click_on_save_right_behind_the_switch_is_not_lost(workspace: Path) -> None:
+    """Both arrive in one run."""
+    page = opened("source")
+    page.toggle[0].set_value(False)
+    page = click(page, "save")
+    assert json.loads((workspace / "mappings" / "demo.json").read_text("utf-8"))["enabled"] is False
+    assert TEXT["designer.saved_off"].format(id="demo") in said(page).replace("\\", "")
+
+
 def test_what_is_saved_switched_off_says_how_to_begin(workspace: Path) -> None:
     weaver_mapping(workspace)
     page = opened("flow", "weaver")
@@ -382,6 +401,7 @@ def test_a_sample_that_is_no_json_keeps_its_text_and_the_sample_before(workspace
     page.text_area[0].set_value('{"requestid": 8').run()
     assert page.text_area[0].value == '{"requestid": 8'
     assert "不是有效的 JSON" in said(page)
+    assert TEXT["json.fault"].format(line=1, column=16) in said(page)
     trigger = page.session_state["design"].document["flows"]["receive"]["trigger"]
     assert trigger["http"]["sample"] == {"requestid": 7}
     page.text_area[0].set_value('{"requestid": 8}').run()

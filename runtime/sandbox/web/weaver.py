@@ -9,6 +9,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from runtime import jsontext
 from runtime.sandbox import demo
 from runtime.sandbox.weaver.errors import WeaverError
 from runtime.sandbox.weaver.outbound import NodeActionFailed
@@ -64,11 +65,17 @@ class _Inbox:
         return self._page(request)
 
     async def act(self, request: HttpRequest) -> Response:
-        """A button was pressed: approve or refuse."""
+        """A button was pressed: approve, refuse, or send again what the address did not take."""
         found = self._weaver.requests.find(request.path_params["id"])
         if found is None:
             return _missing(request)
         form = await form_fields(request)
+        if form.get("action") == "repeat":
+            failed = (one for one in self._weaver.node_action.log(found.id) if one.problem)
+            sending = next((one for one in failed if str(one.id) == form.get("sending")), None)
+            if sending is not None:
+                await self._weaver.node_action.repeat(sending)
+            return RedirectResponse(f"{_PATH}/{found.id}", 303)
         if form.get("action") not in ("approve", "refuse"):
             return self._page(request, "没有这个操作 No such action", 400)
         remark = form.get("remark", "").strip()[:1024]
@@ -98,7 +105,7 @@ class _Inbox:
             logs=[(_person(log.user), log) for log in found.logs],
             approver=_person(demo.WEAVER_APPROVER),
             open=_is_open(found),
-            sendings=list(self._weaver.node_action.log(found.id)),
+            sendings=[(one, jsontext.dumps(one.body).decode()) for one in self._weaver.node_action.log(found.id)],
             action=self._weaver.node_action.settings,
             problem=problem,
         )

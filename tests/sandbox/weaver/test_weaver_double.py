@@ -114,6 +114,13 @@ async def test_a_person_decides_in_the_inbox_and_the_node_action_tells_of_it(san
         held = await sandbox.client.post("/inbox/weaver/8888", data=form)
         assert held.status_code == 409
         assert "flag = N" in held.text
+        assert "&#34;remark&#34;:&#34;同意采购&#34;" in held.text
+        [failed] = (await sandbox.control("GET", "/weaver/sendings?request=8888"))["sendings"]
+        assert held.text.count('data-test="repeat"') == 1
+        again = {"action": "repeat", "sending": str(failed["id"])}
+        assert (await sandbox.client.post("/inbox/weaver/8888", data=again)).status_code == 303
+        assert got[0] == got[1]
+        assert 'data-test="repeat"' not in (await sandbox.client.get("/inbox/weaver/8888")).text
         assert (await sandbox.client.post("/inbox/weaver/8888", data=form)).status_code == 303
     code, body = got[-1]
     assert code == "code-1"
