@@ -116,6 +116,8 @@ def _may_precede(word: str, name: Name) -> bool:
     """Whether a word before a name tells nothing."""
     if word in lexicon().kinds["question"]:
         return _answers(name)
+    if name.meaning.vague:
+        return False
     return word in silent((word, *name.meaning.words), name.context)
 
 
