@@ -136,5 +136,5 @@ def _before(context: Context) -> tuple[tuple[str, str], ...]:
     """The initials of each word that may stand before a name and tell nothing, with the word for its class."""
     kinds = lexicon().kinds
     classes = context.business | context.subjects | kinds["plain"] | kinds["maker"] | kinds["hope"] | kinds["question"]
-    spoken = {(initials((word,)), of) for of in classes for word in lexicon().members.get(of, (of,))}
+    spoken = {(initials((word,)), of) for of in classes for word in lexicon().members.get(of, (of,)) if len(word) > 1}
     return tuple(sorted(spoken))
