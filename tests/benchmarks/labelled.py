@@ -21,7 +21,7 @@ from runtime.mapping.forms import ControlType
 
 __all__ = ["PARTS", "Form", "entity_sources", "forms"]
 
-PARTS: Final = ("development", "held-out", "found", "sealed-before", "sealed")
+PARTS: Final = ("development", "held-out", "found", "sealed-before", "sealed", "sealed-2")
 _FOLDER: Final = Path(__file__).parent / "data" / "automap"
 _ASIDE: Final = re.compile(r"[(（\[【].*?[)）\]】]")
 _COLLECTIONS: Final = (
@@ -118,5 +118,5 @@ def _plain(text: str) -> str:
 def _synonyms(name: str) -> frozenset[str]:
     plain = _plain(name)
     lines = files("runtime.mapping.automap").joinpath("data", "synonyms.txt").read_text("utf-8").splitlines()
-    classes = [set(map(_plain, line.split())) for line in lines if line and not line.startswith("#")]
+    classes = [set(map(_plain, line.replace("|", " ").split())) for line in lines if line and not line.startswith("#")]
     return frozenset({plain}.union(*(words for words in classes if plain in words)))

@@ -64,8 +64,8 @@ def test_the_labelled_set_is_of_the_size_it_should_be() -> None:
         ("本次备注", "text", "Comments", 0.7, "含义相近"),
         ("qgbm", "department", "RequesterDepartment", 0.8, "拼音首字母"),
         ("beizhu", "text", "Comments", 0.8, "拼音"),
-        ("请购日期", "date", "DocDate", 0.7, "含义相近"),
-        ("采购类别", "select", "U_PurReqType", 0.7, "含义相近"),
+        ("请购日期", "date", "DocDate", 0.85, "同义"),
+        ("采购类别", "select", "U_PurReqType", 0.9, "B1 字典"),
         ("qgdh", "text", "DocNum", 0.7, "拼音首字母"),
     ],
 )

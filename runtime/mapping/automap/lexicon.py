@@ -37,7 +37,7 @@ class Lexicon:
 
     #: Word → the word that stands for its class
     stands_for: dict[str, str]
-    #: Word → all words of its class
+    #: Word → the words of its class that letters may stand for
     members: dict[str, tuple[str, ...]]
     #: Kind → words that stand for their classes
     kinds: dict[str, frozenset[str]]
@@ -74,15 +74,19 @@ def lexicon() -> Lexicon:
     stands_for: dict[str, str] = {}
     members: dict[str, tuple[str, ...]] = {}
     for line in lines("synonyms.txt"):
-        group = tuple(timed for word in line.split() for timed in _timed(normal(word)))
-        for word in group:
-            stands_for.setdefault(word, group[0])
-            members.setdefault(word, group)
+        usual, rare = (_words(cell) for cell in f"{line}|".split("|")[:2])
+        for word in (*usual, *rare):
+            stands_for.setdefault(word, usual[0])
+            members.setdefault(word, usual)
     kinds: dict[str, frozenset[str]] = {}
     for line in lines("modifiers.txt"):
         kind, *listed = line.split()
         kinds[kind] = frozenset(stands_for.setdefault(word, word) for word in listed)
     return Lexicon(stands_for, members, kinds, max(map(len, stands_for)))
+
+
+def _words(listed: str) -> tuple[str, ...]:
+    return tuple(timed for word in listed.split() for timed in _timed(normal(word)))
 
 
 def _timed(word: str) -> tuple[str, ...]:

@@ -22,8 +22,9 @@ _DOUBT: Final = {2: 0.85, 3: 0.7}
 _HOPELESS: Final = 0.5
 #: What it is worth, in columns, that a collection has the table's name.
 _NAMED: Final = 1.0
-#: How much of a table's columns a collection must fill.
+#: How much of a table's columns a collection must fill, or how many of them.
 _SHARE: Final = 0.25
+_ENOUGH: Final = 2
 
 
 def candidates(sources: Sequence[Source], targets: Sequence[Target]) -> dict[Target, tuple[Proposal, ...]]:
@@ -60,7 +61,7 @@ def match(sources: Sequence[Source], targets: Sequence[Target], threshold: float
 def suits(sources: Sequence[Source], targets: Sequence[Target], table: str, threshold: float) -> float:
     """How well a collection suits a detail table: the sum of confidences, or 0 when too few columns would be filled."""
     found = match(sources, targets, threshold)
-    if not found or len(found) < _SHARE * len(targets):
+    if not found or len(found) < min(_SHARE * len(targets), _ENOUGH):
         return 0.0
     names = {normal(name) for name in (*field_names(sources[0].entity, "", sources[0].group), sources[0].group)}
     return sum(item.confidence for item in found) + (_NAMED if normal(table) in names else 0.0)

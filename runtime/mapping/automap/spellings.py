@@ -116,6 +116,8 @@ def _may_precede(word: str, name: Name) -> bool:
     """Whether a word before a name tells nothing."""
     if word in lexicon().kinds["question"]:
         return _answers(name)
+    if name.meaning.vague:
+        return False
     return word in silent((word, *name.meaning.words), name.context)
 
 
@@ -134,5 +136,5 @@ def _before(context: Context) -> tuple[tuple[str, str], ...]:
     """The initials of each word that may stand before a name and tell nothing, with the word for its class."""
     kinds = lexicon().kinds
     classes = context.business | context.subjects | kinds["plain"] | kinds["maker"] | kinds["hope"] | kinds["question"]
-    spoken = {(initials((word,)), of) for of in classes for word in lexicon().members.get(of, (of,))}
+    spoken = {(initials((word,)), of) for of in classes for word in lexicon().members.get(of, (of,)) if len(word) > 1}
     return tuple(sorted(spoken))

@@ -13,7 +13,7 @@ from runtime.mapping.automap.lexicon import lexicon
 
 __all__ = ["BUSINESS", "DOCUMENT", "Meaning", "meaning", "silent", "variants"]
 
-_VARIANTS: Final = 64
+_VARIANTS: Final = 160
 #: What stands for a context's own document, its business, and whom it is about.
 DOCUMENT: Final = "·单据"
 BUSINESS: Final = "·业务"
