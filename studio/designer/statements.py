@@ -27,6 +27,7 @@ __all__ = [
     "placeholders",
     "problems",
     "role_of_setting",
+    "selection_of",
     "source_of",
     "sql_text",
     "way_of",
@@ -165,6 +166,12 @@ def source_of(document: Json, query: QuerySite) -> str:
     """Whose documents the rows are, as the ledger tells them: an entity, or a statement's main table in capitals."""
     known = _known(document, query)
     return source_table(_text(known["statement"])) if "statement" in known else _text(known.get("entity"))
+
+
+def selection_of(document: Json, query: QuerySite) -> str:
+    """What selects the rows of the header, a statement or a filter, with the settings filled in."""
+    known = _known(document, query)
+    return _text(known.get("statement") or known.get("filter"))
 
 
 def role_of_setting(flows: Any, setting: str) -> str:

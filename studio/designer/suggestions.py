@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from runtime.mapping.automap import Source, Target, propose
+from runtime.mapping.automap import Source, Target, as_document, propose
 from runtime.mapping.forms import Control, ControlType
 from studio.designer.fields import UNKNOWN_TYPE, Group, named_controls
 from studio.designer.links import Board, Link, LinkRefused, Place, link, replace_all
@@ -31,17 +31,21 @@ class Suggestion:
     en: str
 
 
-def suggest(entity: str, sources: Sequence[Group], controls: Sequence[Control], board: Board) -> tuple[Suggestion, ...]:
+def suggest(
+    entity: str, sources: Sequence[Group], controls: Sequence[Control], board: Board, *, selection: str = ""
+) -> tuple[Suggestion, ...]:
     """Proposals for the controls that nothing fills yet, the surest first.
 
     A table whose rows come from a collection already gets fields of that one only. Header fields are never proposed for
     a table's column, nor detail fields for the header: how they would become one value is for a person to say.
 
     :param entity: entity set or table that is read; empty for a statement
+    :param selection: the filter or statement that selects the rows; it tells of drafts what they will be
     """
     used = {item.source for item in board.links.values()}
+    fields = (as_document(item, selection) for item in _sources(entity, sources) if _place(item) not in used)
     places = {target: place for place, target in _targets(controls) if place not in board.links}
-    found = propose((item for item in _sources(entity, sources) if _place(item) not in used), places, rows=board.rows)
+    found = propose(fields, places, rows=board.rows)
     suggestions = [
         Suggestion(
             target=places[item.target],

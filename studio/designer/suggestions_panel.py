@@ -11,6 +11,7 @@ from studio.designer import session
 from studio.designer.design import Design
 from studio.designer.fields import Group
 from studio.designer.links import Place
+from studio.designer.statements import selection_of
 from studio.designer.suggestions import Suggestion, accept, open_suggestions, suggest
 from studio.i18n import language, plain, t
 
@@ -28,7 +29,8 @@ def show(design: Design, entity: str, sources: Sequence[Group]) -> None:
     """
     if design.suggestions is None:
         if st.button(t("automap.button"), icon=":material/auto_fix_high:", help=t("automap.help"), key="automap"):
-            design.suggestions = suggest(entity, sources, design.controls, design.desk.board)
+            selection = selection_of(design.document, design.query) if design.query is not None else ""
+            design.suggestions = suggest(entity, sources, design.controls, design.desk.board, selection=selection)
             st.rerun()
         return
     waiting = open_suggestions(design.suggestions, design.desk.board)

@@ -14,6 +14,7 @@ from studio.designer.statements import (
     placeholders,
     problems,
     role_of_setting,
+    selection_of,
     source_of,
     sql_text,
     with_lines_added,
@@ -114,12 +115,20 @@ def test_what_is_wrong_is_known_by_its_place_before_anything_ran(changes: Any, p
     assert said in found[place][0].zh
 
 
+def test_a_filter_selects_with_the_settings_filled_in() -> None:
+    kind = {"entity": "Drafts", "filter": "DocObjectCode eq '22' and U_ISSYN eq {{ settings.mark | odata }}"}
+    made = design(statement=None, lines=None, **kind)
+    assert made.query is not None
+    assert selection_of(made.document, made.query) == "DocObjectCode eq '22' and U_ISSYN eq 'N'"
+
+
 def test_fields_come_from_the_statements_first_and_from_the_rows_then() -> None:
     made = design(parameters={"open": "N"})
     assert made.query is not None
     assert problems(made.document, made.query, "hana") == {}
     assert placeholders(made.document, made.query, "hana") == ["open"]
     assert source_of(made.document, made.query) == "ODRF"
+    assert selection_of(made.document, made.query) == HEADER
     groups = statement_groups(columns(made.document, made.query, "hana", []), Board(), header_label="表头")
     assert [(group.name, group.label) for group in groups] == [("", "表头"), ("Lines", "Lines")]
     shown = {field.name: (field.label, field.type, field.sample) for group in groups for field in group.fields}

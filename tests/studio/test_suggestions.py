@@ -57,6 +57,18 @@ def test_header_and_lines_are_proposed_apart_and_nothing_for_what_has_no_field(e
     }
 
 
+def test_drafts_are_read_as_the_documents_that_the_filter_names() -> None:
+    header = [Group(name="", label="表头", fields=(Field(name="CardName"), Field(name="DocDueDate", type="date")))]
+    form = [Control(id="s", label="供应商名称"), Control(id="d", label="到货日期", type=ControlType.DATE)]
+
+    def proposed(selection: str) -> dict[str, str]:
+        found = suggest("Drafts", header, form, Board(), selection=selection)
+        return {item.target.name: item.source.name for item in found}
+
+    assert proposed("DocObjectCode eq '22' and U_ISSYN eq 'N'") == {"供应商名称": "CardName", "到货日期": "DocDueDate"}
+    assert "到货日期" not in proposed("U_ISSYN eq 'N'")
+
+
 def test_what_is_linked_is_left_alone() -> None:
     board = link(Board(), Link(target=DATE, value="2026-01-01"))
     board = link(board, Link(target=Place("", "备注"), source=Place("", "RequesterName")))

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from runtime.mapping.automap.drafts import as_document
 from runtime.mapping.automap.fields import Proposal, Source, Target
 from runtime.mapping.automap.matching import THRESHOLD, candidates, match, suits
 
-__all__ = ["THRESHOLD", "Proposal", "Source", "Target", "propose", "ranked"]
+__all__ = ["THRESHOLD", "Proposal", "Source", "Target", "as_document", "propose", "ranked"]
 
 
 #: What it is worth, in columns, that a collection is the one with the most fields: the lines rather than their batches.
