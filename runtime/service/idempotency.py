@@ -22,7 +22,7 @@ from runtime.mapping.models import Mapping
 from runtime.store.answers import Claim, StoredAnswer, claim_answer, pass_on, store_answer
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
-from runtime.store.ledger import Trace, request_trace
+from runtime.store.ledger import Trace, end_request, request_trace
 
 __all__ = ["Idempotency", "Outcome", "RequestKey", "request_key", "unnamed_key"]
 
@@ -169,6 +169,7 @@ class Idempotency:
             # One that came to its end without trying anything said how matters stand: that holds for its content only.
             if trace is Trace.REFUSED or (trace is Trace.NONE and found.answer is None):
                 pass_on(connection, **of, digest=key.digest)
+                end_request(connection, mapping=key.mapping, flow=key.flow, key=place)
                 return Claim(digest=key.digest, answer=None), trace
             return found, trace if found.answer is None else Trace.DONE
 

@@ -35,6 +35,7 @@ __all__ = [
     "Trace",
     "close_delivery",
     "end_of_source",
+    "end_request",
     "form_of",
     "get_delivery",
     "latest",
@@ -50,6 +51,7 @@ RUN_SOURCES = ("event:", "run:")
 #: ``source`` of requests to HTTP flows; their ``document_key`` tells one request from another.
 REQUEST_SOURCE = "run:http"
 _STILL_UNDER_WAY = timedelta(minutes=1)
+_CORRECTED = "更正后的内容以同一编号重新发来，取代了它 | a corrected content came under the same key and took its place"
 _GONE = "已不在来源的待同步之列，视为已完成 | no longer waiting in the source: taken as complete"
 
 
@@ -182,6 +184,13 @@ def request_trace(connection: Connection, *, mapping: str, flow: str, key: str) 
     if EffectState.DONE in states:
         return Trace.DONE
     return Trace.REFUSED if states else Trace.NONE
+
+
+def end_request(connection: Connection, *, mapping: str, flow: str, key: str) -> None:
+    """Another content took the place of a request of which nothing happened: nobody needs to look after it any more."""
+    found = latest(connection, mapping=mapping, flow=flow, source=REQUEST_SOURCE, keys=[key]).get(key)
+    if found is not None:
+        close_delivery(connection, found.id, note=_CORRECTED)
 
 
 def save(connection: Connection, delivery: Mapping[str, Any], changed: Sequence[EffectRecord]) -> int:

@@ -10,7 +10,7 @@ import pytest
 from runtime.connectors.actions import Finding
 from runtime.engine.engine import RunRequest
 from runtime.errors import OutcomeUnknown, RemoteRefused, TimedOut
-from runtime.store.ledger import Trace, request_trace
+from runtime.store.ledger import DeliveryState, Trace, end_request, request_trace
 from runtime.store.listings import list_deliveries
 from runtime.store.resolution import resolve_resend
 
@@ -78,3 +78,22 @@ async def test_a_part_that_was_done_counts(bench: Any) -> None:
     bench.world.before = failing("oa.remind", RemoteRefused("拒绝", "Refused"))
     await bench.engine.run(bench.mapping(inbound=[APPROVAL, REMINDER]), "inbound", REQUEST)
     assert trace(bench) is Trace.DONE
+
+
+async def test_a_corrected_request_leaves_nothing_to_look_after_and_may_come_back(bench: Any) -> None:
+    mapping = bench.mapping(inbound=[APPROVAL])
+    bench.world.before = failing("oa.create_approval", RemoteRefused("拒绝", "Refused"))
+    await bench.engine.run(mapping, "inbound", REQUEST)
+    bench.db.write(partial(end_request, mapping="demo", flow="inbound", key="key-1"))
+    [delivery] = bench.db.read(list_deliveries)
+    assert (delivery.state, delivery.error) == (DeliveryState.COMPLETE, None)
+    assert "corrected content" in delivery.note
+    # The first content once more, in the place of the corrected one: refused as before, then accepted.
+    await bench.engine.run(mapping, "inbound", REQUEST)
+    [delivery] = bench.db.read(list_deliveries)
+    assert (delivery.state, trace(bench)) == (DeliveryState.FAILED, Trace.REFUSED)
+    bench.world.before = failing("", RemoteRefused("拒绝", "Refused"))
+    await bench.engine.run(mapping, "inbound", REQUEST)
+    [delivery] = bench.db.read(list_deliveries)
+    assert (delivery.state, trace(bench)) == (DeliveryState.COMPLETE, Trace.DONE)
+    assert len(bench.world.approvals) == 1

@@ -320,6 +320,10 @@ def test_a_request_becomes_one_order_or_supplier_and_a_refusal_is_answered(
         assert (other["flag"], "502" in other["message"]) == ("N", True)
         [kept] = sandbox.b1("/Orders?$filter=U_REQUESTID eq '502'")["value"]
         assert kept["DocEntry"] == corrected[0]["key"]
+        # what was refused and corrected waits for nobody
+        known = module_desk.invoke("deliveries", "list", "--mapping", "orders-in")
+        failed = module_desk.invoke("deliveries", "list", "--mapping", "orders-in", "--state", "failed")
+        assert ("501" in known, "502" in known, "502" in failed) == (True, True, False)
         code = app_code(module_desk, "suppliers-in")
         supplier = post("suppliers-in", code, {"requestid": 503, "bm": "V9001", "mc": "新供应商"})
         assert (supplier["flag"], supplier["key"]) == ("Y", "V9001")
