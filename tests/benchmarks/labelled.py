@@ -21,7 +21,7 @@ from runtime.mapping.forms import ControlType
 
 __all__ = ["PARTS", "Form", "entity_sources", "forms"]
 
-PARTS: Final = ("development", "held-out", "found", "sealed-before", "sealed", "sealed-2")
+PARTS: Final = ("development", "held-out", "found", "sealed-before", "sealed")
 _FOLDER: Final = Path(__file__).parent / "data" / "automap"
 _ASIDE: Final = re.compile(r"[(（\[【].*?[)）\]】]")
 _COLLECTIONS: Final = (

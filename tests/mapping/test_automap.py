@@ -31,21 +31,22 @@ def test_the_labelled_set(part: str, latin: bool, least: float) -> None:
     assert wrong < 0.02, score.misses
 
 
-@pytest.mark.parametrize(("latin", "least"), [(False, 0.85), (True, 0.8)])
+@pytest.mark.parametrize(("latin", "least"), [(False, 0.8), (True, 0.75)])
 def test_names_that_strangers_chose(latin: bool, least: float) -> None:
     some = [form for form in FORMS if form.part in ("found", "sealed-before") and form.latin is latin]
-    top1, _, wrong = judge(some).shares
-    assert top1 >= least
-    assert wrong < 0.02
+    score, covered = judge(some), judge(some, only=lambda form, target: form.covered(target))
+    assert covered.shares[0] >= 0.9, covered.misses
+    assert score.shares[0] >= least, score.misses
+    assert score.shares[2] < 0.02, score.misses
 
 
-@pytest.mark.parametrize(("latin", "most"), [(False, 0.05), (True, 0.08)])
+@pytest.mark.parametrize(("latin", "most"), [(False, 0.04), (True, 0.07)])
 def test_names_that_nothing_was_tuned_on(latin: bool, most: float) -> None:
     """Says no more than whether it passes: who sees the misses of the sealed set tunes on it."""
     some = [form for form in FORMS if form.part == "sealed" and form.latin is latin]
     top1, _, _ = judge(some, only=lambda form, target: form.covered(target)).shares
     _, _, wrong = judge(some).shares
-    assert top1 >= 0.85
+    assert top1 >= 0.88
     assert wrong < most
 
 
@@ -64,7 +65,7 @@ def test_the_labelled_set_is_of_the_size_it_should_be() -> None:
         ("本次备注", "text", "Comments", 0.7, "含义相近"),
         ("qgbm", "department", "RequesterDepartment", 0.8, "拼音首字母"),
         ("beizhu", "text", "Comments", 0.8, "拼音"),
-        ("请购日期", "date", "DocDate", 0.85, "同义"),
+        ("请购日期", "date", "DocDate", 0.7, "含义相近"),
         ("采购类别", "select", "U_PurReqType", 0.9, "B1 字典"),
         ("qgdh", "text", "DocNum", 0.7, "拼音首字母"),
     ],
@@ -94,6 +95,11 @@ def test_each_way_says_why(label: str, kind: str, name: str, least: float, reaso
         ("BusinessPartners", "供应商单号", "text"),  # has a number of its own
         ("Orders", "gs", "text"),  # 公司 as likely as anything
         ("Orders", "附件", "text"),
+        ("PurchaseInvoices", "发票代码", "text"),  # of the tax office, not of the document
+        ("Orders", "订单类型", "text"),  # of the business; B1 holds the kind of object
+        ("Orders", "客户来源", "text"),  # not where the document comes from
+        ("PurchaseRequests", "审批状态", "text"),  # of the flow
+        ("PurchaseOrders", "cgbm", "text"),  # 采购部门 rather than 草稿编码
     ],
 )
 def test_what_b1_does_not_have_gets_no_proposal(entity: str, label: str, kind: str) -> None:
@@ -108,6 +114,10 @@ def test_what_b1_does_not_have_gets_no_proposal(entity: str, label: str, kind: s
         ("StockTransfers", "调拨编号", "DocNum"),
         ("BusinessPartners", "供应商电话", "Phone1"),
         ("Items", "编码", "ItemCode"),
+        ("PurchaseRequests", "申购部门", "RequesterDepartment"),
+        ("PurchaseRequests", "申请理由", "Comments"),
+        ("BusinessPartners", "gysdh", "Phone1"),
+        ("BusinessPartners", "供应商代号", "CardCode"),
     ],
 )
 def test_what_goes_without_saying_may_be_said(entity: str, label: str, name: str) -> None:
@@ -132,6 +142,13 @@ def test_what_is_left_over_is_not_proposed() -> None:
 def test_a_table_is_filled_from_the_lines_rather_than_from_their_batches() -> None:
     columns = [Target(id=label, label=label, group="dt1") for label in ("wlbh", "pch", "sl")]
     assert {item.source.group for item in propose(entity_sources("Orders"), columns)} == {"DocumentLines"}
+
+
+def test_two_columns_are_enough_for_a_wide_table() -> None:
+    columns = [Target(id=str(number), label=f"检测项{number}", group="明细") for number in range(20)]
+    columns += [Target(id="a", label="物料编码", group="明细"), Target(id="b", label="单位", group="明细")]
+    assert {item.source.name for item in propose(entity_sources("Orders"), columns)} == {"ItemCode", "MeasureUnit"}
+    assert not propose(entity_sources("Orders"), columns[:-1])
 
 
 def test_a_column_of_a_statement_is_known_by_its_table() -> None:

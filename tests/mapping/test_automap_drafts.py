@@ -16,7 +16,7 @@ KINDS = [("1470000113", "oPurchaseRequest", "PurchaseRequests"), ("22", "oPurcha
 
 def some(entity: str) -> list[Form]:
     """Forms of an entity set whose misses may be seen."""
-    return [form for form in forms() if form.entity == entity and form.part != "sealed-2"]
+    return [form for form in forms() if form.entity == entity and form.part != "sealed"]
 
 
 def said(sources: Sequence[Source], form: Form) -> dict[tuple[str, str], tuple[str, str, float]]:
