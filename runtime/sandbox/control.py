@@ -11,7 +11,7 @@
                                                          matching calls meet this fault, whatever the rates
 ``POST /control/b1/expire-sessions``                     every session ends, of the Service Layer and the DI gateway
 ``POST /control/b1/drafts``                              ``{"count", "lines", "company"}``: generate unsynced purchase
-                                                         requests
+                                                         requests; their ``entries``
 ``GET|PUT /control/b1/gateway``                          ``{"error_status": 400 | 200, "long_dates": false | true,
                                                          "lag_s": 0}``: how the DI gateway refuses a statement (HTTP
                                                          status), whether dates carry a time, and how many seconds what
@@ -179,8 +179,7 @@ class _Control:
         company = body.get("company", B1_COMPANY)
         if company not in self._world.b1.companies():
             raise ValueError("there is no such company")
-        self._world.b1.generate_drafts(count, lines, company)
-        return {"ok": True}
+        return {"entries": self._world.b1.generate_drafts(count, lines, company)}
 
     async def gateway(self, request: Request) -> object:
         gateway = self._world.b1.gateway

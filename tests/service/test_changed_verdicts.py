@@ -67,8 +67,7 @@ class Document:
     """A draft that carries a request's number."""
 
     def __init__(self, sandbox: Any, desk: Any, request: str) -> None:
-        sandbox.control("POST", "/b1/drafts", {"count": 1, "lines": 1})
-        entry = max(one["DocEntry"] for one in sandbox.unsynced())
+        [entry] = sandbox.control("POST", "/b1/drafts", {"count": 1, "lines": 1})["entries"]
         self.request = request
         self._sandbox, self._desk = sandbox, desk
         self._path = f"/Drafts({entry})"

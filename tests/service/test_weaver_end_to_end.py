@@ -248,8 +248,7 @@ def test_a_verdict_that_overtakes_the_write_back_waits_for_it(
     known = {one["id"] for one in sandbox.control("GET", "/weaver/requests")["requests"]}
     # Enough for every tick until the verdict is there; then B1 takes the mark again.
     sandbox.control("POST", "/faults/next", {"fault": "error500", "method": "PATCH", "path": "/Drafts", "times": 1000})
-    sandbox.control("POST", "/b1/drafts", {"count": 1, "lines": 1})
-    entry = max(one["DocEntry"] for one in sandbox.unsynced())
+    [entry] = sandbox.control("POST", "/b1/drafts", {"count": 1, "lines": 1})["entries"]
 
     def fresh() -> list[dict[str, Any]]:
         return [one for one in sandbox.control("GET", "/weaver/requests")["requests"] if one["id"] not in known]
@@ -271,8 +270,7 @@ def test_a_verdict_that_overtakes_the_write_back_waits_for_it(
 def test_a_verdict_for_a_mapping_that_is_switched_off_waits_for_it(
     drafts: Any, sandbox: Any, module_desk: Any, runtime: Any, eventually: Any
 ) -> None:
-    sandbox.control("POST", "/b1/drafts", {"count": 1, "lines": 1})
-    entry = max(one["DocEntry"] for one in sandbox.unsynced())
+    [entry] = sandbox.control("POST", "/b1/drafts", {"count": 1, "lines": 1})["entries"]
     draft = eventually(lambda: (row := sandbox.b1(f"/Drafts({entry})"))["U_REQUESTID"] and row, what="it is sent")
 
     def runs() -> bool:
