@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Final
 
 import streamlit as st
@@ -55,8 +55,11 @@ def _workbench(design: Design) -> None:
     if tab != chosen:
         st.session_state[_KEPT] = chosen
         st.rerun()
-    if st.session_state.pop(_SAVING, "") == design.id:
-        _save(design)
+    if _SAVING in st.session_state:
+        # First: reading the session is where Streamlit may break a run off, and then it is still to be saved.
+        agreed = doubles.agreed(design.id)
+        if st.session_state.pop(_SAVING) == design.id:
+            _save(design, agreed)
 
 
 def _answer(design: Design) -> None:
@@ -142,8 +145,7 @@ def _copy(design: Design) -> None:
             st.rerun()
 
 
-def _save(design: Design) -> None:
-    agreed = doubles.agreed(design.id)
+def _save(design: Design, agreed: Set[str]) -> None:
     if not design.dirty:
         messages.say([("info", t("designer.nothing_to_save"))])
         st.rerun()
