@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Final
 
 import streamlit as st
 
 from runtime.errors import Conflict
-from runtime.mapping.problems import Problem
-from studio.designer import fields_tab, flow_tab, messages, preview_tab, session, source_tab, start, target_tab
+from runtime.mapping.folder import parse_mapping
+from studio.designer import doubles, fields_tab, flow_tab, messages, preview_tab, session, source_tab, start, target_tab
 from studio.designer.design import Design
-from studio.i18n import language, plain, t
+from studio.i18n import plain, t
 from studio.workspace import explained
 
 __all__ = ["show"]
@@ -49,13 +49,26 @@ def _workbench(design: Design) -> None:
     with st.container():
         if tab == chosen:
             messages.show()
+        _answer(design)
     with st.container(key=f"designer-tab-{tab}"), explained():
         TABS[tab](design)
     if tab != chosen:
         st.session_state[_KEPT] = chosen
         st.rerun()
-    if st.session_state.pop(_SAVING, "") == design.id:
-        _save(design)
+    if _SAVING in st.session_state:
+        # First: reading the session is where Streamlit may break a run off, and then it is still to be saved.
+        agreed = doubles.agreed(design.id)
+        if st.session_state.pop(_SAVING) == design.id:
+            _save(design, agreed)
+
+
+def _answer(design: Design) -> None:
+    """Save as a person answers; only at the end, with what was typed last."""
+    answer = doubles.show(design)
+    if answer == "off":
+        session.switch(design, enabled=False)
+    if answer is not None:
+        st.session_state[_SAVING] = design.id
 
 
 def _tabs() -> tuple[str, str]:
@@ -99,11 +112,11 @@ def _head(design: Design) -> None:
         st.session_state[_SAVING] = design.id
     # Not before the button: a click on it may come in the same run, and would be lost.
     if enabled != design.document.get("enabled", True):
-        design.replace({**design.document, "enabled": enabled})
-        session.keep(design)
+        session.switch(design, enabled=enabled)
         # Before it is saved: the runtime takes a saved mapping up at once.
         with explained():
-            messages.say([(problem.level, _sentence(problem)) for problem in session.doubles(design)])
+            found = doubles.found(parse_mapping(design.document, design.id))
+            messages.say([(one.problem.level, messages.sentence(one.problem)) for one in found])
         st.rerun()
     # Another mapping has another menu: it must not stay open over the copy that was just begun.
     with st.popover(t("designer.more"), icon=":material/more_horiz:", key=f"more_{design.id}"):
@@ -132,17 +145,21 @@ def _copy(design: Design) -> None:
             st.rerun()
 
 
-def _save(design: Design) -> None:
+def _save(design: Design, agreed: Set[str]) -> None:
     if not design.dirty:
         messages.say([("info", t("designer.nothing_to_save"))])
         st.rerun()
     with explained():
         try:
-            problems = session.save(design)
+            problems, unagreed = session.save(design, agreed)
         except Conflict:
             messages.say([("error", t("designer.conflict"))])
             st.rerun()
-        messages.say([_outcome(design), *((problem.level, _sentence(problem)) for problem in problems)])
+        if unagreed:
+            doubles.ask(design.id, unagreed)
+        else:
+            told = ((problem.level, messages.sentence(problem)) for problem in problems)
+            messages.say([_outcome(design), *told])
         st.rerun()
 
 
@@ -153,8 +170,3 @@ def _outcome(design: Design) -> tuple[str, str]:
     if design.document.get("enabled", True):
         return "success", t("designer.saved_as", id=design.id)
     return "success", t("designer.saved_off", id=design.id)
-
-
-def _sentence(problem: Problem) -> str:
-    text = problem.zh if language() == "zh-CN" else problem.en
-    return f"{problem.where}: {text}" if problem.where else text

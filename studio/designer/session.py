@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final
 
 import streamlit as st
 
 from runtime import jsontext
+from runtime.engine.overlaps import Overlap
 from runtime.mapping.check import Problem
 from runtime.mapping.folder import StoredMapping, dump_mapping, parse_mapping
 from runtime.mapping.models import Mapping
+from studio.designer import doubles
 from studio.designer.design import Design
 from studio.designer.document import Json
 from studio.designer.drafts import Drafts
@@ -27,6 +30,7 @@ __all__ = [
     "revert",
     "save",
     "start",
+    "switch",
 ]
 
 _STATE: Final = "design"
@@ -107,6 +111,12 @@ def keep(design: Design) -> None:
     drafts().keep(design)
 
 
+def switch(design: Design, *, enabled: bool) -> None:
+    """Switch the mapping on or off; as every change, it takes effect when it is saved."""
+    design.replace({**design.document, "enabled": enabled})
+    keep(design)
+
+
 def revert(design: Design) -> None:
     """Throw unsaved work away and take the file as it is now."""
     drafts().drop(design.id)
@@ -115,33 +125,26 @@ def revert(design: Design) -> None:
         open_mapping(design.id)
 
 
-def save(design: Design) -> list[Problem]:
-    """Write the mapping's file; nothing is written while an *enabled* mapping has errors.
+def save(design: Design, agreed: Set[str]) -> tuple[list[Problem], list[Overlap]]:
+    """Write the mapping's file, but no *enabled* mapping that has errors, or would create approvals twice unasked.
 
-    :return: what the static check found
+    :param agreed: ids of the mappings with which it may create approvals twice, see :func:`doubles.unagreed`
+    :return: what the static check found; and if that is why nothing was written: what was not agreed to
     :raises BadMapping: the document is not a mapping
     :raises Conflict: the file changed since it was opened
     """
     mapping = parse_mapping(design.document, design.id)
     problems = workspace().problems(mapping)
     if mapping.enabled and any(problem.level == "error" for problem in problems):
-        return problems
+        return problems, []
+    if unagreed := doubles.unagreed(mapping, agreed):
+        return problems, unagreed
     stored: StoredMapping = workspace().mappings.save(mapping, expected=design.digest)
     design.digest = stored.digest
     design.saved = _document(stored.mapping)
     design.replace(design.saved)
     keep(design)
-    return problems
-
-
-def doubles(design: Design) -> list[Problem]:
-    """Which other enabled mappings would send the same documents, if this one is enabled.
-
-    :raises BadMapping: the document is not a mapping
-    """
-    space, mapping = workspace(), parse_mapping(design.document, design.id)
-    others = [stored.mapping for stored in space.mappings.load_all()[0] if stored.mapping.id != mapping.id]
-    return [found.problem for found in space.overlaps([*others, mapping]) if found.mapping == mapping.id]
+    return problems, []
 
 
 def _document(mapping: Mapping) -> Json:

@@ -123,14 +123,21 @@ class Journey:
                 return found
             options.nth(number).click()
 
+    def switch_on(self) -> None:
+        """Switch the mapping on; it takes effect when it is saved."""
+        toggle = self._head().get_by_role("switch", name="启用")
+        expect(toggle).not_to_be_checked()
+        self._head().get_by_text("启用", exact=True).click()
+        expect(toggle).to_be_checked()
+        idle(self.page)
+
     def save(self, *, enable: bool = False) -> None:
-        """Save; and switch the mapping on: from now on the runtime carries it out."""
+        """Save; and switch the mapping on: from now on the runtime carries it out.
+
+        Nothing is asked: no other enabled mapping may lead to the same documents.
+        """
         if enable:
-            toggle = self._head().get_by_role("switch", name="启用")
-            expect(toggle).not_to_be_checked()
-            self._head().get_by_text("启用", exact=True).click()
-            expect(toggle).to_be_checked()
-            idle(self.page)
+            self.switch_on()
         self.page.get_by_role("button", name="保存", exact=True).click()
         expect(self.page.get_by_text(f"已保存 {self.name}.json")).to_be_visible()
         idle(self.page)

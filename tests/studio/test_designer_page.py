@@ -95,29 +95,6 @@ def test_a_form_is_fetched_kept_and_saved(workspace: Path) -> None:
     assert saved["enabled"] is False
 
 
-def test_a_mapping_that_would_send_what_another_sends_is_told_of_with_both_names(workspace: Path) -> None:
-    folder = MappingFolder(workspace / "mappings")
-    twin = folder.load("demo").mapping.model_copy(update={"id": "twin", "title": "孪生", "enabled": False})
-    folder.save(twin, expected=None)
-    assert "两个审批" not in said(click(opened("flow", "twin"), "check_raw"))
-    page = opened("flow", "twin")
-    page.toggle[0].set_value(True).run()
-    page = click(page, "save")
-    [warning] = [item.value for item in page.warning if "两个审批" in item.value]
-    assert "twin" in warning
-    assert "demo" in warning
-
-
-def test_switching_on_tells_of_the_double_before_anything_is_saved(workspace: Path) -> None:
-    folder = MappingFolder(workspace / "mappings")
-    twin = folder.load("demo").mapping.model_copy(update={"id": "twin", "title": "孪生", "enabled": False})
-    folder.save(twin, expected=None)
-    page = opened("flow", "twin")
-    page.toggle[0].set_value(True).run()
-    assert [item.value for item in page.warning if "两个审批" in item.value]
-    assert not folder.load("twin").mapping.enabled
-
-
 def test_a_click_on_save_right_behind_the_switch_is_not_lost(workspace: Path) -> None:
     """Both arrive in one run."""
     page = opened("source")
