@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runtime.connectors.statements.demands import read_statement
-from runtime.connectors.statements.fields import field_list
 from runtime.errors import IntegrationError
 from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import CallStep, Mapping
@@ -37,6 +35,9 @@ def check_releasing(mapping: Mapping) -> Iterator[Problem]:
 
 def _shows(mapping: Mapping, step: CallStep, mark: str) -> bool:
     """Whether the rows hold the field, or may."""
+    from runtime.connectors.statements.demands import read_statement
+    from runtime.connectors.statements.fields import field_list
+
     try:
         text = compile_value(step.with_["statement"])({"settings": mapping.settings})
         statement = read_statement(text) if isinstance(text, str) else None

@@ -10,8 +10,6 @@ from typing import Any, Final
 from jinja2 import StrictUndefined
 
 from runtime import jsontext
-from runtime.connectors.statements.demands import read_statement, statement_demands
-from runtime.connectors.statements.fields import main_table
 from runtime.engine.context import choice_scope
 from runtime.errors import IntegrationError
 from runtime.mapping.choosing import choose_connections, names_of
@@ -145,10 +143,8 @@ class _Walk:
         marked = [record for call in documents.written for record in self._records(call, self._filled(call.with_))]
         statement, demands = given.get("statement"), odata_demands(str(given.get("filter") or ""))
         read = {"entity": given.get("entity")}
-        if isinstance(statement, str) and (parsed := read_statement(statement)) is not None:
-            bound = given.get("parameters")
-            demands = statement_demands(parsed, bound if isinstance(bound, dict) else {})
-            read = {"entity": main_table(parsed)}
+        if isinstance(statement, str) and (asked := _asked(statement, given.get("parameters"))) is not None:
+            read, demands = {"entity": asked[0]}, asked[1]
         found = [*marked, *self._records(documents.read, read)]
         return Submission(
             mapping=self._mapping.id,
@@ -202,3 +198,14 @@ class _Walk:
 
 def _stops(steps: Sequence[Step]) -> bool:
     return any(isinstance(step, StopStep) for step in steps)
+
+
+def _asked(statement: str, parameters: Any) -> tuple[str, Demands] | None:
+    """The main table of a statement and what it demands of single fields; None if it cannot be read."""
+    from runtime.connectors.statements.demands import read_statement, statement_demands
+    from runtime.connectors.statements.fields import main_table
+
+    parsed = read_statement(statement)
+    if parsed is None:
+        return None
+    return main_table(parsed), statement_demands(parsed, parameters if isinstance(parameters, dict) else {})
