@@ -10,10 +10,11 @@ import msgspec
 from runtime import jsontext
 from runtime.connectors.events import Event
 from runtime.connectors.registry import connector_kind
+from runtime.mapping.problems import Problem
 from runtime.store.inbox import REPORTED
-from studio.i18n import t
+from studio.i18n import language, t
 
-__all__ = ["event_title", "json_fault", "kind_title", "pretty"]
+__all__ = ["event_title", "json_fault", "kind_title", "pretty", "problem_sentence", "problem_text"]
 
 
 def pretty(value: Any) -> str:
@@ -28,6 +29,17 @@ def json_fault(text: str, error: ValueError) -> str:
     except json.JSONDecodeError as fault:
         return t("json.fault", line=fault.lineno, column=fault.colno)
     return str(error)
+
+
+def problem_text(problem: Problem) -> str:
+    """What a check found, in the session's language."""
+    return problem.zh if language() == "zh-CN" else problem.en
+
+
+def problem_sentence(problem: Problem) -> str:
+    """What a check found, and where."""
+    text = problem_text(problem)
+    return f"{problem.where}: {text}" if problem.where else text
 
 
 def event_title(event: Event) -> str:

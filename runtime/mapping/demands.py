@@ -114,11 +114,19 @@ def _may_fulfil(value: Constant, demand: Demand, of: Demand | None = None) -> bo
 def _above(one: Constant, other: Constant, or_equal: bool) -> bool:
     """Whether every system takes the first for greater (or equal, where that is enough)."""
     for first, second in ((one, other), (_loose(one), _loose(other))):
-        comparable = isinstance(first, Decimal) and isinstance(second, Decimal)
-        comparable = comparable or (isinstance(first, str) and isinstance(second, str))
-        if not comparable or not (first > second or (or_equal and first == second)):  # type: ignore[operator]
+        greater = _greater(first, second)
+        if greater is None or not (greater or (or_equal and first == second)):
             return False
     return True
+
+
+def _greater(first: Constant, second: Constant) -> bool | None:
+    """None where the two are not of one kind."""
+    if isinstance(first, Decimal) and isinstance(second, Decimal):
+        return first > second
+    if isinstance(first, str) and isinstance(second, str):
+        return first > second
+    return None
 
 
 class _Reader:

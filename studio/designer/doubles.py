@@ -10,9 +10,9 @@ import streamlit as st
 
 from runtime.engine.overlaps import Overlap
 from runtime.mapping.models import Mapping
-from studio.designer import messages
 from studio.designer.design import Design
 from studio.i18n import plain, t
+from studio.text import problem_sentence
 from studio.workspace import workspace
 
 __all__ = ["agreed", "ask", "found", "show", "unagreed"]
@@ -78,7 +78,7 @@ def show(design: Design) -> Literal["off", "on"] | None:
     with st.container(border=True, key="doubles"):
         st.warning(t("doubles.question", others=plain("、".join(sorted(question.others)))))
         for one in question.found:
-            st.caption(plain(messages.sentence(one.problem)))
+            st.caption(plain(problem_sentence(one.problem)))
         with st.container(horizontal=True):
             off = st.button(t("doubles.off"), type="primary", icon=":material/toggle_off:", key="doubles-off")
             on = st.button(t("doubles.on"), icon=":material/warning:", key="doubles-on")

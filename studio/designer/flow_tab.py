@@ -17,8 +17,8 @@ from studio.designer.document import Json, with_setting, with_value
 from studio.designer.dynamic import designed_with
 from studio.designer.messages import say
 from studio.designer.settings_form import setting_input, value_input
-from studio.i18n import language, plain, t
-from studio.text import json_fault, pretty
+from studio.i18n import plain, t
+from studio.text import json_fault, pretty, problem_sentence
 from studio.workspace import explain, workspace
 
 __all__ = ["outline", "show"]
@@ -157,10 +157,8 @@ def _raw(design: Design) -> None:
     except ValueError as error:
         st.error(plain(t("flow.not_json", error=json_fault(text, error))))
         return
-    chinese = language() == "zh-CN"
     for problem in problems:
-        line = plain(f"{problem.where}: {problem.zh if chinese else problem.en}")
-        (st.error if problem.level == "error" else st.warning)(line)
+        (st.error if problem.level == "error" else st.warning)(plain(problem_sentence(problem)))
     if check and not problems:
         st.success(t("flow.good"))
     if apply:

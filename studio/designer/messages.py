@@ -7,10 +7,9 @@ from typing import Final
 
 import streamlit as st
 
-from runtime.mapping.problems import Problem
-from studio.i18n import language, plain
+from studio.i18n import plain
 
-__all__ = ["say", "sentence", "show"]
+__all__ = ["say", "show"]
 
 _STATE: Final = "designer_messages"
 
@@ -18,12 +17,6 @@ _STATE: Final = "designer_messages"
 def say(messages: Sequence[tuple[str, str]]) -> None:
     """Keep (level, text) for the next run: ``error``, ``warning``, ``info`` or ``success``."""
     st.session_state[_STATE] = list(messages)
-
-
-def sentence(problem: Problem) -> str:
-    """What a check found, and where, in the session's language."""
-    text = problem.zh if language() == "zh-CN" else problem.en
-    return f"{problem.where}: {text}" if problem.where else text
 
 
 def show() -> None:

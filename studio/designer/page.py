@@ -12,6 +12,7 @@ from runtime.mapping.folder import parse_mapping
 from studio.designer import doubles, fields_tab, flow_tab, messages, preview_tab, session, source_tab, start, target_tab
 from studio.designer.design import Design
 from studio.i18n import plain, t
+from studio.text import problem_sentence
 from studio.workspace import explained
 
 __all__ = ["show"]
@@ -116,7 +117,7 @@ def _head(design: Design) -> None:
         # Before it is saved: the runtime takes a saved mapping up at once.
         with explained():
             found = doubles.found(parse_mapping(design.document, design.id))
-            messages.say([(one.problem.level, messages.sentence(one.problem)) for one in found])
+            messages.say([(one.problem.level, problem_sentence(one.problem)) for one in found])
         st.rerun()
     # Another mapping has another menu: it must not stay open over the copy that was just begun.
     with st.popover(t("designer.more"), icon=":material/more_horiz:", key=f"more_{design.id}"):
@@ -158,7 +159,7 @@ def _save(design: Design, agreed: Set[str]) -> None:
         if unagreed:
             doubles.ask(design.id, unagreed)
         else:
-            told = ((problem.level, messages.sentence(problem)) for problem in problems)
+            told = ((problem.level, problem_sentence(problem)) for problem in problems)
             messages.say([_outcome(design), *told])
         st.rerun()
 

@@ -29,7 +29,8 @@ from studio.designer.statements import (
     with_lines_added,
     with_lines_removed,
 )
-from studio.i18n import language, plain, t
+from studio.i18n import plain, t
+from studio.text import problem_text
 
 __all__ = ["browser", "form", "show_problems", "titles"]
 
@@ -55,8 +56,7 @@ def form(design: Design, query: QuerySite, dialect: str) -> None:
 def show_problems(found: Sequence[Problem], label: str) -> None:
     """Say what is wrong with what is labelled so, in plain words."""
     for problem in found:
-        text = problem.zh if language() == "zh-CN" else problem.en
-        st.error(plain(t("sql.problem", label=label, text=text)), icon=":material/error:")
+        st.error(plain(t("sql.problem", label=label, text=problem_text(problem))), icon=":material/error:")
 
 
 def titles(design: Design, query: QuerySite, dialect: str) -> Callable[[str, str], str]:

@@ -21,6 +21,7 @@ from runtime.store.runs import RunInfo, list_runs
 from studio.deliveries.story import document_of, one_language
 from studio.i18n import known, language, plain, t
 from studio.records.tables import error_text, local, outcome_by_hour
+from studio.text import problem_text
 from studio.workspace import Workspace, explained, workspace
 
 __all__ = ["show"]
@@ -40,12 +41,10 @@ def show() -> None:
         _runtime(space, alive)
         mappings, problems = space.mappings.load_all()
         for problem in problems:
-            text = problem.zh if language().startswith("zh") else problem.en
-            st.error(f"{plain(problem.where)} · {plain(text)}", icon=":material/broken_image:")
+            st.error(f"{plain(problem.where)} · {plain(problem_text(problem))}", icon=":material/broken_image:")
         for overlap in space.overlaps([stored.mapping for stored in mappings]):
             if overlap.mapping <= overlap.other:  # the other way round it says the same
-                text = overlap.problem.zh if language().startswith("zh") else overlap.problem.en
-                st.warning(plain(text), icon=":material/content_copy:")
+                st.warning(plain(problem_text(overlap.problem)), icon=":material/content_copy:")
         now = datetime.now(UTC)
         runs = space.database.read(
             lambda connection: list_runs(connection, since=now - timedelta(hours=_HOURS), with_empty=False, limit=_MANY)
