@@ -45,6 +45,8 @@ def unagreed(mapping: Mapping, agreed: Set[str]) -> list[Overlap]:
     """
     stored = _stored()
     now = _overlaps(mapping, stored)
+    if not now:
+        return []
     others = {one.other for one in now}
     before = next((one for one in stored if one.id == mapping.id), None)
     live = {one.other for one in _overlaps(before, stored)} if before is not None else set()
