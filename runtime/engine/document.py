@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from runtime.connectors.actions import Effect, Finding, Reconciliation
-from runtime.engine.context import Call
+from runtime.engine.context import Call, Interrupted
 from runtime.engine.inquiry import Inquiry, created, sent
 from runtime.engine.notes import Notes
 from runtime.engine.written import target, written
@@ -22,6 +23,8 @@ from runtime.store.runs import error_record
 
 __all__ = ["FROM_LEDGER", "Document", "done_elsewhere", "same_call"]
 
+#: An intent that waited longer for its turn is committed anew: whoever looks for an answer reckons from its time.
+_FRESH = timedelta(seconds=2)
 _OPEN_QUESTION = (EffectState.INTENT, EffectState.UNKNOWN)
 FROM_LEDGER = "沿用台账中的结果 | taken from the ledger"
 _ABANDONED = "来自映射以前的版本 | of an earlier version of the mapping"
@@ -108,14 +111,30 @@ class Document:
                 await self._refuse_other(call, recorded)
             if recorded.state is EffectState.DONE:
                 return _from_ledger(call, recorded)
-            found = await self._reconcile(call, recorded)
+            async with call.turn:
+                found = await self._reconcile(call, recorded)
             if found is not None:
                 return found.result
+        intent = await self._intend(call)
+        try:
+            async with call.turn:
+                if utc_now() - intent.started_at > _FRESH:
+                    intent = await self._intend(call)
+                return await self._make(call, intent)
+        except Interrupted:
+            self._not_created(intent)
+            raise
+
+    async def _intend(self, call: Call) -> EffectRecord:
+        """Commit that a ``create`` is about to be sent."""
         intent = _unanswered(call, EffectState.INTENT)
         reach(FaultPoint.BEFORE_INTENT)
         self.notes.add(intent)
         await self.notes.save()
         reach(FaultPoint.AFTER_INTENT)
+        return intent
+
+    async def _make(self, call: Call, intent: EffectRecord) -> Any:
         self.notes.take_off(intent)
         try:
             reach(FaultPoint.BEFORE_CALL)
@@ -125,13 +144,16 @@ class Document:
             self.notes.land(intent.step)
             return await self._find_now(call, intent, error)
         except IntegrationError:
-            # Refused, or never sent: nothing was created, and it may be sent again.
             self.notes.land(intent.step)
-            self.notes.add(replace(intent, state=EffectState.ABSENT, request=None, finished_at=utc_now()))
+            self._not_created(intent)
             raise
         reach(FaultPoint.BEFORE_RESULT)
         self.notes.add_soon(self._answered(call, intent, result))
         return result
+
+    def _not_created(self, intent: EffectRecord) -> None:
+        """Refused, or never sent: it may be sent again."""
+        self.notes.add(replace(intent, state=EffectState.ABSENT, request=None, finished_at=utc_now()))
 
     def closing(
         self, state: DeliveryState, *, error: IntegrationError | None = None, note: str = "", stopped: bool = False

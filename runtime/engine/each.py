@@ -37,7 +37,7 @@ __all__ = ["Each", "key_text", "unexpected"]
 log = structlog.get_logger(__name__)
 
 #: For so many documents whose calls are made at a time one more is in work: it waits for the ledger, or for its turn.
-_ONE_AHEAD_OF = 4
+_ONE_AHEAD_OF = 2
 
 
 class Each:

@@ -70,9 +70,7 @@ class Live:
             async with call.turn:
                 return await call.action.run(call.params)
         if call.action.effect is Effect.CREATE:
-            # The intent is committed while it is our turn: it must not be much older than the call.
-            async with call.turn:
-                return await frame.document.create(call)
+            return await frame.document.create(call)
         return await frame.document.update(call)
 
     def map(self, frame: Frame, record: StepRecord, step: str, mapper: Mapper, scope: Variables) -> MappedForm:

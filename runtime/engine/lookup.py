@@ -14,6 +14,9 @@ from runtime.store.ledger import Delivery, latest
 
 __all__ = ["Lookup"]
 
+#: Seconds for which a query waits for more to ask.
+_GATHER = 0.005
+
 
 class Lookup:
     """Whoever asks while a query is under way is answered by the next one, together with all others that wait."""
@@ -35,6 +38,7 @@ class Lookup:
     async def _work(self) -> None:
         try:
             while self._waiting:
+                await asyncio.sleep(_GATHER)
                 asked, self._waiting = self._waiting, {}
                 try:
                     found = await self._db.aread(partial(_find, list(asked)))

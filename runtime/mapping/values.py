@@ -84,6 +84,9 @@ def short_number(text: str) -> Decimal:
 
     A form shows what was read, and 260 is what B1 shows where it answers ``260.0`` or the column holds ``260.000000``.
     """
+    if text.endswith(".0"):
+        # Nearly every number of a document, and there are hundreds.
+        return Decimal(text[:-2]) or Decimal()
     if text.endswith("0") and "." in text and "e" not in text.lower():
         return Decimal(text.rstrip("0").removesuffix(".")) or Decimal()
     return Decimal(text)

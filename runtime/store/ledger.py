@@ -156,17 +156,8 @@ def latest(
     connection: Connection, *, mapping: str, flow: str, source: str, keys: Collection[str]
 ) -> dict[str, Delivery]:
     """The newest generation of each of these documents, by document key, with its effects."""
-    query = (
-        select(deliveries)
-        .where(
-            deliveries.c.mapping == mapping,
-            deliveries.c.flow == flow,
-            deliveries.c.source == source,
-            deliveries.c.document_key.in_(keys),
-        )
-        .order_by(deliveries.c.generation)
-    )
-    newest = {row["document_key"]: row for row in connection.execute(query).mappings()}
+    asked = {"mapping": mapping, "flow": flow, "source": source, "keys": list(keys)}
+    newest = {row["document_key"]: row for row in connection.execute(_GENERATIONS, asked).mappings()}
     return {one.document_key: one for one in read_deliveries(connection, newest.values())}
 
 
@@ -304,6 +295,14 @@ def _upsert(dialect: Any) -> Any:
 
 
 # Built once: building statements would cost more than carrying them out.
+_GENERATIONS = (
+    select(deliveries)
+    .where(
+        *(deliveries.c[name] == bindparam(name) for name in ("mapping", "flow", "source")),
+        deliveries.c.document_key.in_(bindparam("keys", expanding=True)),
+    )
+    .order_by(deliveries.c.generation)
+)
 _INSERT = insert(deliveries).returning(deliveries.c.id)
 _UPDATE = update(deliveries).where(deliveries.c.id == bindparam("delivery_id"))
 #: By dialect: effects (with ``delivery_id``) as they are now, whether they are there already or not.

@@ -31,7 +31,8 @@ async def test_a_system_that_is_down_ends_the_run_with_one_line(bench, kind) -> 
     assert "oa-1" in summary.error.zh
     assert "down" in summary.error.en
     assert summary.error.code == "503"
-    assert 5 <= summary.failed <= 5 + 4
+    # Those in work when the fifth fails are finished: four calls, and two that wait.
+    assert 5 <= summary.failed <= 4 + 6
     assert bench.world.count("oa-1.test") == 1
 
 
@@ -122,4 +123,4 @@ async def test_a_refused_login_ends_the_run_with_its_own_words(bench) -> None:
     summary = await bench.engine.run(bench.mapping(), "submit", MANUAL)
     assert (summary.state, type(summary.error)) == ("failed", LoginRefused)
     assert bench.world.count("oa.create_approval") <= 4
-    assert summary.total <= 5
+    assert summary.total <= 6

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 from runtime.connectors.actions import Effect
-from runtime.engine.live import Live
+from runtime.engine import document
 from runtime.engine.request import RunRequest
 from runtime.errors import FormGone
+from runtime.store.columns import utc_now
 from runtime.store.entries import Entry
 from runtime.store.ledger import EffectState
+from runtime.store.listings import list_deliveries
 from runtime.store.runs import list_run_documents
 
 MANUAL = RunRequest(cause="manual")
@@ -29,7 +32,7 @@ async def test_documents_that_wait_for_the_ledger_make_room_for_another(bench, m
     fifth = asyncio.Event()
 
     def asked(_name: str, _params: Any) -> None:
-        if bench.world.count("oa.create_approval") == 5:
+        if bench.world.count("oa.create_approval") >= 5:
             fifth.set()
 
     def begin(work: Any) -> asyncio.Future[Any]:
@@ -56,33 +59,60 @@ async def test_documents_that_wait_for_the_ledger_make_room_for_another(bench, m
 
 async def test_a_call_whose_turn_comes_after_the_run_was_stopped_is_not_made(bench, monkeypatch) -> None:
     bench.world.add(*range(1, 31))
-    opened: list[str] = []
-    fifth = asyncio.Event()
-    real_open, real_act = Live.open, bench.world.act
+    begin_write, real_act = bench.db.begin_write, bench.world.act
+    six = asyncio.Event()
 
-    async def open_one(self: Live, frame: Any, element: Any) -> Any:
-        item = await real_open(self, frame, element)
-        opened.append(element.key_text)
-        if len(opened) == 5:
-            fifth.set()
-        return item
+    def effects() -> list[EffectState]:
+        return [one.state for delivery in bench.db.read(list_deliveries) for one in delivery.effects.values()]
+
+    def begin(work: Any) -> asyncio.Future[Any]:
+        write = begin_write(work)
+        write.add_done_callback(lambda _: six.set() if len(effects()) == 6 else None)
+        return write
 
     async def act(*given: Any) -> Any:
-        await fifth.wait()
-        await asyncio.sleep(0)  # the fifth goes on to its first call
+        await six.wait()
         return await real_act(*given)
 
     def gone(name: str, _params: Any) -> None:
         if name == "oa.create_approval":
             raise FormGone("表单不存在", "The form does not exist", where="PROC-1")
 
-    monkeypatch.setattr(Live, "open", open_one)
+    monkeypatch.setattr(bench.db, "begin_write", begin)
     monkeypatch.setattr(bench.world, "act", act)
     bench.world.before = gone
     async with asyncio.timeout(20):
         summary = await bench.engine.run(bench.mapping(), "submit", MANUAL)
     documents = bench.db.read(lambda state: list_run_documents(state, summary.run_id))
-    [waited] = [one for one in documents if one.state == "stopped"]
-    assert waited.steps[-1]["kind"] == "oa.create_approval"
-    assert "before this call was made" in waited.steps[-1]["note"]
+    waited = [one for one in documents if one.state == "stopped"]
+    assert len(waited) == 2
+    for one in waited:
+        assert one.steps[-1]["kind"] == "oa.create_approval"
+        assert "before this call was made" in one.steps[-1]["note"]
     assert bench.world.count("oa.create_approval") == 4
+    assert effects() == [EffectState.ABSENT] * 6
+
+
+async def test_an_intent_that_waited_long_for_its_turn_is_committed_anew(bench, monkeypatch) -> None:
+    """Whoever looks for a lost answer reckons from the time of the intent: it must not be older than the call."""
+    bench.world.add(*range(1, 7))
+    monkeypatch.setattr(document, "_FRESH", timedelta(seconds=0.2))
+    ages: list[timedelta] = []
+    real_act = bench.world.act
+
+    async def act(name: str, *given: Any) -> Any:
+        if name == "oa.create_approval":
+            begun = [
+                one.started_at
+                for delivery in bench.db.read(list_deliveries)
+                for one in delivery.effects.values()
+                if one.state is EffectState.INTENT and delivery.document_key == given[0].values["名称"][1:]
+            ]
+            ages.append(utc_now() - begun[0])
+            await asyncio.sleep(0.5)
+        return await real_act(name, *given)
+
+    monkeypatch.setattr(bench.world, "act", act)
+    await bench.engine.run(bench.mapping(), "submit", MANUAL)
+    assert len(ages) == 6
+    assert max(ages) < timedelta(seconds=0.4)
