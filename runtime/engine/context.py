@@ -23,6 +23,7 @@ from runtime.errors import BadMapping, IntegrationError
 from runtime.mapping.choosing import choices, choose_connections
 from runtime.mapping.mapper import MappedForm, Mapper
 from runtime.mapping.models import Mapping, Response
+from runtime.store.columns import utc_now
 
 if TYPE_CHECKING:
     from runtime.engine.document import Document
@@ -212,6 +213,8 @@ class Run:
         self.mapping = mapping
         self.flow = flow
         self.run_id = run_id
+        #: Everything it reads is read after this (UTC).
+        self.began_at = utc_now()
         self.request = request
         self.performer = performer
         #: Role → name of the connection that plays it, from the first step to the last.

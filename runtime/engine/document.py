@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from runtime.connectors.actions import Effect, Finding, Reconciliation
-from runtime.engine.context import Call, Interrupted
+from runtime.engine.context import Call, Interrupted, Skipped
 from runtime.engine.inquiry import Inquiry, created, sent
 from runtime.engine.notes import Notes
 from runtime.engine.written import target, written
@@ -19,6 +19,7 @@ from runtime.store.columns import utc_now
 from runtime.store.entries import Entry
 from runtime.store.instances import TakenByAnother
 from runtime.store.ledger import REQUEST_SOURCE, DeliveryState, EffectRecord, EffectState, form_of
+from runtime.store.overlap import SentElsewhere
 from runtime.store.runs import error_record
 
 __all__ = ["FROM_LEDGER", "Document", "done_elsewhere", "same_call"]
@@ -126,11 +127,21 @@ class Document:
             raise
 
     async def _intend(self, call: Call) -> EffectRecord:
-        """Commit that a ``create`` is about to be sent."""
+        """Commit that a ``create`` is about to be sent.
+
+        :raises Skipped: another flow has sent the document
+        """
         intent = _unanswered(call, EffectState.INTENT)
         reach(FaultPoint.BEFORE_INTENT)
-        self.notes.add(intent)
-        await self.notes.save()
+        try:
+            await self.notes.save_with(intent)
+        except SentElsewhere as other:
+            raise Skipped(
+                f"映射 {other.mapping}（流程 {other.flow}）已发起过这张单据（交付 #{other.delivery_id}），不再发送",
+                f"The mapping {other.mapping!r} (flow {other.flow}) has sent this document already "
+                f"(delivery {other.delivery_id}): it is not sent again from here",
+                warning=True,
+            ) from other
         reach(FaultPoint.AFTER_INTENT)
         return intent
 

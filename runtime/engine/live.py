@@ -89,7 +89,7 @@ class Live:
                 async with frame.turn:
                     item = await resubmitted(element, standing, run, self._db)
                 generation, standing = standing.generation + 1, None
-            frame.document = self._document(place, element.key, item, standing, generation)
+            frame.document = self._document(self._notes(run, place, element.key, standing, generation), item)
             frame.owns_document = True
         except BaseException:
             self._leave(place)
@@ -101,7 +101,7 @@ class Live:
         place = Place(mapping=frame.run.mapping.id, flow=frame.run.flow, source=source, document_key=key)
         await self._enter(place, wait=True)
         try:
-            frame.document = self._document(place, key, None, await self._lookup(place), 1)
+            frame.document = self._document(self._notes(frame.run, place, key, await self._lookup(place)), None)
             frame.owns_document = True
         except BaseException:
             self._leave(place)
@@ -156,10 +156,20 @@ class Live:
             document.notes.leave()
             self._leave(document.notes.place)
 
-    def _document(self, place: Place, key: Any, row: Any, standing: Delivery | None, generation: int) -> Document:
-        refuse_unknown(standing)
-        notes = Notes(self._db, place, key, standing=standing, generation=generation, flights=self._inquiry.flights)
+    def _document(self, notes: Notes, row: Any) -> Document:
         return Document(notes, row, has_place=self._has_place, inquiry=self._inquiry)
+
+    def _notes(self, run: Run, place: Place, key: Any, standing: Delivery | None, generation: int = 1) -> Notes:
+        refuse_unknown(standing)
+        return Notes(
+            self._db,
+            place,
+            key,
+            since=run.began_at,
+            standing=standing,
+            generation=generation,
+            flights=self._inquiry.flights,
+        )
 
     async def _enter(self, place: Place, *, wait: bool) -> None:
         while place in self._busy:

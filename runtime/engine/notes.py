@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,8 @@ from runtime.errors import OutcomeUnknown
 from runtime.faultpoints import FaultPoint, reach
 from runtime.store.database import Database
 from runtime.store.entries import Contradicted, Entry, IfTaken
-from runtime.store.ledger import Delivery, DeliveryState, EffectRecord, EffectState
+from runtime.store.ledger import RUN_SOURCES, Delivery, DeliveryState, EffectRecord, EffectState
+from runtime.store.overlap import Claim
 
 __all__ = ["Notes", "Place"]
 
@@ -35,11 +37,20 @@ class Notes:
     Whatever was noted goes into the next commit. Nothing of it counts as committed before the database says so.
 
     :param key: the document's key with its own type
+    :param since: the document was read after this
     :param standing: what the ledger holds of this generation, if anything
     """
 
     def __init__(
-        self, db: Database, place: Place, key: Any, *, standing: Delivery | None, generation: int, flights: Flights
+        self,
+        db: Database,
+        place: Place,
+        key: Any,
+        *,
+        since: datetime,
+        standing: Delivery | None,
+        generation: int,
+        flights: Flights,
     ) -> None:
         self.place = place
         self.generation = standing.generation if standing is not None else generation
@@ -51,6 +62,7 @@ class Notes:
         self.changes: dict[str, Any] = {}
         self._db = db
         self._key = key
+        self._since = since
         #: What is not known to be committed.
         self._unsaved: dict[str, EffectRecord] = {}
         self._saving = asyncio.Lock()
@@ -88,6 +100,7 @@ class Notes:
         """Note it and commit it with everything noted before; if that fails it is not noted either.
 
         :raises TakenByAnother: what was found by looking is recorded for another document
+        :raises SentElsewhere: it is an intent, and another flow has sent the document
         :raises OutcomeUnknown: a person decides about this document
         """
         async with self._saving:
@@ -174,7 +187,13 @@ class Notes:
                 **row,
             }
         resumed = self.state is DeliveryState.RESOLVED
-        return Entry(delivery=row, effects=effects, if_taken=if_taken, resumed=resumed)
+        return Entry(delivery=row, effects=effects, if_taken=if_taken, resumed=resumed, claim=self._claim(effects))
+
+    def _claim(self, effects: Sequence[EffectRecord]) -> Claim | None:
+        intent = next((one for one in effects if one.state is EffectState.INTENT), None)
+        if intent is None or self.place.source.startswith(RUN_SOURCES):
+            return None
+        return Claim(**vars(self.place), connection=intent.connection, action=intent.action, since=self._since)
 
     def _send(self) -> None:
         self._soon = None

@@ -210,8 +210,9 @@ class InboxWorkers:
             self._wake.clear()
             try:
                 if self._in_doubt:
-                    await self._database.awrite(partial(_release_others, frozenset(self._in_hand)))
+                    # Before, not after: what comes into doubt meanwhile is not covered by this look.
                     self._in_doubt = False
+                    await self._database.awrite(partial(_release_others, frozenset(self._in_hand)))
                 # With every place taken there is nothing to look for until one becomes free.
                 if self._free:
                     depth, due = await self._database.aread(_depth)
@@ -247,7 +248,7 @@ class InboxWorkers:
         except RetryLater as error:
             # The state database did not take down what became of the event: it is taken up again.
             self._in_doubt = True
-            log.warning("event is taken up again", event=item.id, reason=error.sentence("en"))
+            log.warning("event is taken up again", inbox=item.id, reason=error.sentence("en"))
         finally:
             self._reports.ended(item, carried)
             self._in_hand.discard(item.id)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, insert, update
 from runtime.store.columns import utc_now
 from runtime.store.instances import claim_instance, held_by_others
 from runtime.store.ledger import UPSERT_EFFECTS, DeliveryState, EffectRecord, EffectState
+from runtime.store.overlap import Claim, overlapping, refuse_overlap
 from runtime.store.runs import add_documents
 from runtime.store.tables import deliveries
 from runtime.store.writer import Joint
@@ -44,6 +45,7 @@ class Entry(Joint):
     """One document's part of a commit. Its result is the delivery's id, or None where it has none.
 
     :raises TakenByAnother: an effect was found by looking, and what was found is another document's
+    :raises SentElsewhere: another flow has sent the document
     :raises Contradicted: see :class:`IfTaken`
     """
 
@@ -52,6 +54,8 @@ class Entry(Joint):
     #: Those of its effects that changed.
     effects: tuple[EffectRecord, ...] = ()
     if_taken: IfTaken = IfTaken.WRITE
+    #: Of an intent: what no other flow may have done.
+    claim: Claim | None = None
     #: Whether a person had decided about the delivery before the writer took it up.
     resumed: bool = False
     #: Columns of the table ``run_documents`` but ``steps``.
@@ -61,19 +65,24 @@ class Entry(Joint):
 
     def __call__(self, connection: Connection) -> int | None:
         """Write it."""
-        for delivery_id, effect in self._claims():
+        if self.claim is not None:
+            refuse_overlap(connection, self.claim)
+        for delivery_id, effect in self._found():
             claim_instance(connection, effect, delivery_id=delivery_id)
         return _write(connection, [self])[0]
 
     @classmethod
     def together(cls, connection: Connection, pieces: Sequence[Self]) -> list[Any]:
         """Write several."""
-        claims = [claim for piece in pieces for claim in piece._claims()]
-        if claims and held_by_others(connection, claims):
+        found = [one for piece in pieces for one in piece._found()]
+        if found and held_by_others(connection, found):
+            raise _NotTogether
+        claims = [piece.claim for piece in pieces if piece.claim is not None]
+        if claims and overlapping(connection, claims):
             raise _NotTogether
         return _write(connection, pieces)
 
-    def _claims(self) -> list[tuple[int | None, EffectRecord]]:
+    def _found(self) -> list[tuple[int | None, EffectRecord]]:
         delivery_id = self.delivery.get("id") if self.delivery is not None else None
         return [(delivery_id, one) for one in self.effects if one.instance_id and one.state is EffectState.DONE]
 

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 #: The newest migration in ``migrations/versions``.
-REVISION = "0005"
+REVISION = "0006"
 
 metadata = MetaData(
     naming_convention={
@@ -173,6 +173,7 @@ deliveries = Table(
     #: Hash of the query that was seen not to show the document any more: if it shows it again, it was submitted again.
     Column("left_source", String(40), nullable=False, default="", server_default=""),
     Unique("mapping", "flow", "source", "document_key", "generation"),
+    Index(None, "document_key", "source"),
     Index(None, "state", "updated_at"),
     Index(None, "connection", "instance_id"),
     # Approvals without a verdict: few among many.

@@ -28,8 +28,8 @@ _BATCH = 256
 #: Seconds for which a busy writer waits for more to share the next transaction: each costs a flush and the processor.
 _GATHER = 0.005
 
-#: Seconds between attempts to write to a server that is gone.
-_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0)
+#: Seconds between attempts to write to a server that is gone; the kept connection may be all that is.
+_PAUSES = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0)
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]

@@ -87,7 +87,7 @@ async def test_connections_dropped_all_the_time_lose_no_write(database: Database
     async def drop() -> None:
         while not stop.is_set():
             await asyncio.to_thread(administrator.drop_connections)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
 
     async def write(number: int) -> int | None:
         try:
@@ -98,14 +98,15 @@ async def test_connections_dropped_all_the_time_lose_no_write(database: Database
 
     dropping = asyncio.create_task(drop())
     written = []
-    for round_number in range(8):
-        written += await asyncio.gather(*(write(round_number * 10 + number) for number in range(10)))
+    # Those of a round mostly share one commit, and its fate.
+    for round_number in range(12):
+        written += await asyncio.gather(*(write(round_number * 5 + number) for number in range(5)))
     stop.set()
     await dropping
     found = [run.mapping for run in database.read(lambda state: list_runs(state, limit=1000))]
     assert len(found) == len(set(found))
     assert {f"m{number}" for number in written if number is not None} <= set(found)
-    assert len(found) >= 40
+    assert len(found) >= 30
 
 
 def test_a_claim_whose_connection_was_dropped_is_taken_again(
