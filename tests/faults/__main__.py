@@ -73,7 +73,8 @@ def _campaign(plan: Plan, state: str) -> bool:
         weather = plan.weather
         environment = {**weather.environment, **({"B1_STATE": url} if url else {})}
         kind = WeaverLaboratory if weather.system == "weaver" else Laboratory
-        with kind.opened(folder / "lab", environment, weather.connection, weather.system, weather.source) as laboratory:
+        asked = (environment, weather.connection, weather.system, weather.source)
+        with kind.opened(folder / "lab", *asked, twins=weather.twins) as laboratory:
             outcome = run(plan, laboratory)
         _show(outcome, state)
         if not outcome.audit.passed:

@@ -57,6 +57,8 @@ class Weather:
     connection: Mapping[str, Any] = field(default_factory=dict)
     #: Events of the past that are pushed once more after each kill.
     echoes: int = 0
+    #: Whether two enabled mappings send the same documents.
+    twins: bool = False
     #: Further settings of the runtime.
     environment: Mapping[str, str] = field(default_factory=dict)
     #: Named points that can be reached in it.

@@ -110,17 +110,22 @@ class Laboratory:
         connection: Mapping[str, Any] | None = None,
         system: str = "dingtalk",
         source: str = "",
+        *,
+        twins: bool = False,
     ) -> Iterator[Self]:
         """A laboratory with its sandbox running, in an empty folder.
 
         :param connection: settings of the connection to the approval system that are not as usual
+        :param twins: whether the mapping is there twice, under two ids
         """
         laboratory = cls(folder, environment or {}, system, source)
         (folder / "mappings").mkdir(parents=True)
         mapping = laboratory._mapping()
         if source:
             _read_by_sql(mapping, source)
-        (folder / "mappings" / f"{mapping['id']}.json").write_text(json.dumps(mapping), encoding="utf-8")
+        for name in (mapping["id"], f"{mapping['id']}-twin") if twins else (mapping["id"],):
+            text = json.dumps({**mapping, "id": name})
+            (folder / "mappings" / f"{name}.json").write_text(text, encoding="utf-8")
         sandbox = laboratory._start("sandbox", "--port", str(laboratory._sandbox_port), *laboratory._sandbox_options())
         try:
             laboratory._await_sandbox(sandbox)

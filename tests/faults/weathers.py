@@ -58,6 +58,7 @@ WEATHERS: Final = {
         ),
         Weather(name="sql_di", source="gateway", lag=2.0, faults=_FAULTS, push=_THRICE, echoes=3),
         Weather(name="sql_queries", source="queries", faults=_FAULTS, push=_THRICE, echoes=3),
+        Weather(name="twins", faults=_FAULTS, push=_THRICE, echoes=2, twins=True),
         Weather(name="wecom", system="wecom", faults=_FAULTS, push=_THRICE, echoes=3),
     )
 }
