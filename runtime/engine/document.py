@@ -22,7 +22,7 @@ from runtime.store.ledger import REQUEST_SOURCE, DeliveryState, EffectRecord, Ef
 from runtime.store.overlap import SentElsewhere
 from runtime.store.runs import error_record
 
-__all__ = ["FROM_LEDGER", "Document", "done_elsewhere", "same_call"]
+__all__ = ["FROM_LEDGER", "Document", "done_elsewhere", "left_to", "same_call"]
 
 #: An intent that waited longer for its turn is committed anew: whoever looks for an answer reckons from its time.
 _FRESH = timedelta(seconds=2)
@@ -136,12 +136,7 @@ class Document:
         try:
             await self.notes.save_with(intent)
         except SentElsewhere as other:
-            raise Skipped(
-                f"映射 {other.mapping}（流程 {other.flow}）已发起过这张单据（交付 #{other.delivery_id}），不再发送",
-                f"The mapping {other.mapping!r} (flow {other.flow}) has sent this document already "
-                f"(delivery {other.delivery_id}): it is not sent again from here",
-                warning=True,
-            ) from other
+            raise left_to(other) from other
         reach(FaultPoint.AFTER_INTENT)
         return intent
 
@@ -331,6 +326,16 @@ def done_elsewhere(recorded: EffectRecord, call: Call) -> OutcomeUnknown:
         f"此步骤上次由连接 {recorded.connection} 的 {recorded.action} 完成，映射现在改为另一处",
         f"This step was done by {recorded.action} of {recorded.connection}; the mapping now calls another",
         where=call.step,
+    )
+
+
+def left_to(other: SentElsewhere) -> Skipped:
+    """Another flow has sent the document: it is not sent again from here."""
+    return Skipped(
+        f"映射 {other.mapping}（流程 {other.flow}）已发起过这张单据（交付 #{other.delivery_id}），不再发送",
+        f"The mapping {other.mapping!r} (flow {other.flow}) has sent this document already "
+        f"(delivery {other.delivery_id}): it is not sent again from here",
+        warning=True,
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from runtime.connectors.actions import Effect, WireRequest, rows
 from runtime.connectors.events import Event
 from runtime.engine.compiler import compile_mapping
 from runtime.engine.context import Answer, Call, Element, Frame, Interrupted, Outcome, Run, Stopped, Variables
-from runtime.engine.document import FROM_LEDGER, done_elsewhere, same_call
+from runtime.engine.document import FROM_LEDGER, done_elsewhere, left_to, same_call
 from runtime.engine.each import unexpected
 from runtime.engine.engine import event_connection, find_flow, own_document
 from runtime.engine.forms import FormRefused, check_forms
@@ -28,6 +29,7 @@ from runtime.mapping.problems import Failure
 from runtime.store.database import Database
 from runtime.store.instances import find_instance
 from runtime.store.ledger import Delivery, DeliveryState, EffectState
+from runtime.store.overlap import Claim, SentElsewhere, refuse_overlap
 
 __all__ = ["PLACEHOLDER", "Preview", "PreviewDocument", "Sent", "preview"]
 
@@ -179,6 +181,8 @@ class _Preview:
         self.outside = PreviewDocument(key="", row=None)
         #: By the records of a frame: elements of a document share them.
         self._documents: dict[int, PreviewDocument] = {}
+        #: The same way: what a document is called in the ledger.
+        self._places: dict[int, Place] = {}
         #: The same way: what the ledger holds of a document that was begun and is to be finished.
         self._begun: dict[int, Delivery] = {}
 
@@ -199,6 +203,8 @@ class _Preview:
             if not same_call(recorded, call):
                 raise done_elsewhere(recorded, call)
             call.record.note = _LOOKED_FOR
+        elif call.action.effect is Effect.CREATE:
+            await self._refuse_overlap(frame, call)
         request: WireRequest | None = None
         error: IntegrationError | None = None
         try:
@@ -245,6 +251,7 @@ class _Preview:
             return element.item
         run = frame.run
         place = Place(mapping=run.mapping.id, flow=run.flow, source=element.source, document_key=element.key_text)
+        self._places[id(frame.records)] = place
         standing = await self._lookup(place)
         if standing is None:
             return element.item
@@ -257,6 +264,7 @@ class _Preview:
     def close(self, frame: Frame, outcome: Outcome) -> None:
         document = self._document(frame)
         self._begun.pop(id(frame.records), None)
+        self._places.pop(id(frame.records), None)
         document.key, document.row = outcome.key, outcome.item
         document.state, document.error, document.note = outcome.state, outcome.error, outcome.note
         document.steps = frame.records
@@ -264,6 +272,20 @@ class _Preview:
 
     def abandon(self, frame: Frame) -> None:
         """Nothing is held."""
+
+    async def _refuse_overlap(self, frame: Frame, call: Call) -> None:
+        """A run leaves a document to the flow that has sent it.
+
+        :raises Skipped: another one has
+        """
+        place = self._places.get(id(frame.records))
+        if self._ledger is None or place is None:
+            return
+        claim = Claim(**vars(place), connection=call.connector.name, action=call.action.name, since=frame.run.began_at)
+        try:
+            await self._ledger.aread(partial(refuse_overlap, claim=claim))
+        except SentElsewhere as other:
+            raise left_to(other) from other
 
     def _document(self, frame: Frame) -> PreviewDocument:
         if not frame.nested:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runtime.engine.preview import preview
 from runtime.engine.request import RunRequest
 from runtime.errors import ValueRefused
 from runtime.mapping.models import Mapping
@@ -53,6 +54,10 @@ async def test_what_another_mapping_has_not_come_to_its_end_with_is_left_to_it(b
     assert (summary.skipped, summary.total, len(bench.world.approvals)) == (1, 1, 1)
     assert "'demo' (flow submit) has sent this document already (delivery 1)" in summary.note
     assert states(bench) == {("demo", "1"): DeliveryState.FAILED}
+    shown = await preview(copy_of(mapping), "submit", bench.pool, ledger=bench.db)
+    [document] = shown.documents
+    assert (document.state, document.sent) == ("skipped", [])
+    assert "'demo' (flow submit) has sent this document already" in document.note
     # The one that sent it goes on with it.
     summary = await bench.engine.run(mapping, "submit", MANUAL)
     assert (summary.done, bench.world.drafts[1]["Mark"], len(bench.world.approvals)) == (1, "Y", 1)
