@@ -14,12 +14,11 @@ from typing import Any, Protocol
 import aiohttp
 import httpx
 from aiolimiter import AsyncLimiter
-from pydantic import SecretStr
 from yarl import URL
 
 from runtime import jsontext
 from runtime.connectors.actions import Effect
-from runtime.connectors.blanking import blanked, carried
+from runtime.connectors.blanking import blanked, carried, secrets_of
 from runtime.connectors.settings import HttpSettings
 from runtime.errors import (
     BadConnection,
@@ -95,7 +94,7 @@ class HttpClient:
     def __init__(self, name: str, settings: HttpSettings, *, auth: Auth | None = None) -> None:
         self.name = name
         self._settings = settings
-        self._secrets = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
+        self._secrets = secrets_of(settings)
         self._limiter = AsyncLimiter(max(1.0, settings.rate), 1.0 if settings.rate >= 1 else 1.0 / settings.rate)
         self._tls = _tls(name, settings)
         self._auth = auth
