@@ -80,6 +80,9 @@ class IntegrationError(Exception):
     #: What introduces ``code`` and ``remote``.
     remote_zh: ClassVar[str] = "对方答复"
     remote_en: ClassVar[str] = "its answer"
+    #: Set by whoever makes several calls for one effect: one before went through, or may have, so something of the
+    #: effect may stand although this error by itself says that nothing happened.
+    partly_done = False
 
     def __init__(self, zh: str, en: str, *, where: str = "", code: str = "", remote: str = "") -> None:
         super().__init__(zh, en)

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_plus, urlsplit
 
-__all__ = ["blanked", "carried"]
+from pydantic import BaseModel, SecretStr
+
+__all__ = ["blanked", "carried", "secrets_of"]
 
 _BLANK = "***"
 #: Shorter ones would blank words that are no secrets.
@@ -14,6 +16,11 @@ _SHORTEST = 4
 #: Parameters and headers whose values open something: tokens, secrets, sessions, e-cology's encrypted user.
 _PARAMETER = re.compile(r"token|secret|ticket|sign", re.I)
 _HEADER = re.compile(r"token|secret|cookie|authorization|^userid$", re.I)
+
+
+def secrets_of(settings: BaseModel) -> list[str]:
+    """The secrets among the settings of a connection."""
+    return [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
 
 
 def carried(url: str, headers: Mapping[str, str]) -> list[str]:

@@ -14,12 +14,11 @@ from typing import Any, Protocol
 import aiohttp
 import httpx
 from aiolimiter import AsyncLimiter
-from pydantic import SecretStr
 from yarl import URL
 
 from runtime import jsontext
 from runtime.connectors.actions import Effect
-from runtime.connectors.blanking import blanked, carried
+from runtime.connectors.blanking import blanked, carried, secrets_of
 from runtime.connectors.settings import HttpSettings
 from runtime.errors import (
     BadConnection,
@@ -54,6 +53,8 @@ _ORIGIN = re.compile(r"https?://[^/?#]+")
 #: What aiohttp raises before the first byte of a request leaves this machine. After any other fault the other system
 #: may have processed the request.
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ServerFingerprintMismatch)
+#: Our errors that say the same of a request.
+_NOT_PROCESSED = (Unreachable, Throttled)
 
 
 class Request:
@@ -93,7 +94,7 @@ class HttpClient:
     def __init__(self, name: str, settings: HttpSettings, *, auth: Auth | None = None) -> None:
         self.name = name
         self._settings = settings
-        self._secrets = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
+        self._secrets = secrets_of(settings)
         self._limiter = AsyncLimiter(max(1.0, settings.rate), 1.0 if settings.rate >= 1 else 1.0 / settings.rate)
         self._tls = _tls(name, settings)
         self._auth = auth
@@ -131,14 +132,18 @@ class HttpClient:
             content = jsontext.dumps(body)
             sent.setdefault("Content-Type", "application/json")
         request = Request(method, self._address(url, params), sent, content, most)
-        attempt = 1
+        attempt, unanswered = 1, False
         while True:
             try:
                 return await self._once(request, effect, check, auth or self._auth)
             except RetryLater as error:
                 if attempt > self._settings.retries or not _repeatable(error, effect):
                     raise
+                unanswered = unanswered or (effect is not Effect.READ and not isinstance(error, _NOT_PROCESSED))
                 pause = _pause(error, attempt)
+            except IntegrationError as error:
+                error.partly_done = unanswered
+                raise
             attempt += 1
             await asyncio.sleep(pause)
 
@@ -352,7 +357,7 @@ def _tls(name: str, settings: HttpSettings) -> ssl.SSLContext:
 def _repeatable(error: RetryLater, effect: Effect) -> bool:
     if (error.retry_after or 0.0) > _LONGEST_WAIT:
         return False
-    return effect is not Effect.CREATE or isinstance(error, Unreachable | Throttled)
+    return effect is not Effect.CREATE or isinstance(error, _NOT_PROCESSED)
 
 
 def _pause(error: RetryLater, attempt: int) -> float:

@@ -90,8 +90,11 @@ class Document:
                 reach(FaultPoint.BEFORE_WRITE_BACK)
                 result = await call.action.run(call.params)
                 reach(FaultPoint.AFTER_WRITE_BACK)
-        except (FixData, FixSetup):
-            if recorded is None or recorded.state is EffectState.ABSENT:
+        except (FixData, FixSetup) as error:
+            if error.partly_done:
+                # Kept, so that a later attempt that is refused at its first call does not hide it.
+                self.notes.add(sending)
+            elif recorded is None or recorded.state is EffectState.ABSENT:
                 # Refused, and so was every attempt before: nothing of it stands anywhere.
                 self.notes.add(replace(sending, state=EffectState.ABSENT, request=None, finished_at=utc_now()))
             raise

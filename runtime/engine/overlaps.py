@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from itertools import permutations
@@ -36,7 +37,8 @@ async def check_overlaps(mappings: Iterable[Mapping], pool: Lease | None) -> lis
     known = list(mappings)
     names = {name for mapping in known for role in mapping.connections for name in names_of(mapping, role)}
     companies = {name: await _company(name, pool) for name in sorted(names)} if pool is not None else {}
-    return overlaps(known, lambda name: companies.get(name, name))
+    # Many mappings take seconds, and other things go on meanwhile.
+    return await asyncio.to_thread(overlaps, known, lambda name: companies.get(name, name))
 
 
 def overlaps(mappings: Iterable[Mapping], company: Callable[[str], str]) -> list[Overlap]:

@@ -48,7 +48,7 @@ def confirm_change(event: Event, said: Outcome | None, *, doubtful: bool, may_wa
     as well be an old one that was delivered again: writing a verdict that was taken back is worse than asking a person.
 
     :param said: how the approval ended by the other system's own account; None = it does not tell
-    :param doubtful: a report just like this one came before the one that stands
+    :param doubtful: a report just like this one came before the one that stands, or may have
     :param may_wait: what the other system says may not be its last word: it may report a verdict before it keeps it
     :raises RetryLater: the other system says otherwise, so far
     :raises CallbackRejected: it says otherwise for good, or nobody but a person can tell
@@ -70,9 +70,9 @@ def confirm_change(event: Event, said: Outcome | None, *, doubtful: bool, may_wa
             where=event.instance_id,
         )
     raise CallbackRejected(
-        f"内容完全相同的报告（{event.outcome}）在当前结论之前已收到过，无法判断是重发还是新的结论，没有写入；"
+        f"同一结论（{event.outcome}）的报告在当前结论之前已收到过，无法判断这一次是重发还是新的结论，没有写入；"
         "请在 OA 核对，确为新的结论就重试此事件",
-        f"A report just like this one ({event.outcome}) came before the one that stands: whether it is that one, "
+        f"A report of the same verdict ({event.outcome}) came before the one that stands: whether this is that one, "
         "delivered again, or a new verdict cannot be told, and nothing was written. Look into the OA; if it is a new "
         "verdict, have this event tried again",
         where=event.instance_id,

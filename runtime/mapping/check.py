@@ -13,6 +13,7 @@ from runtime.mapping.expressions import compile_value
 from runtime.mapping.models import DynamicConnection, Flow, Mapping, Trigger
 from runtime.mapping.problems import Failure, Problem
 from runtime.mapping.schedules import check_schedule
+from runtime.mapping.step_names import with_step_names
 
 __all__ = ["ActionShape", "Failure", "Problem", "check_mapping"]
 
@@ -45,7 +46,7 @@ def check_mapping(
     # Cases run the mapping: a mapping that is wrong would only repeat its errors.
     if not any(problem.level == "error" for problem in problems):
         problems += check_cases(mapping)
-    return problems
+    return with_step_names(mapping, problems)
 
 
 def _variables(trigger: Trigger) -> frozenset[str]:

@@ -20,10 +20,17 @@ _HIDDEN = "***"
 _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)?$|secret|token|aes_?key|api_?key|app_?code|authorization|cookie|b1session|private_?key", re.I
 )
-#: ``name=value`` pairs inside a text, such as an address with a token in its query.
+#: A colon that only goes on in words: "the secret: it is out of date". One that may stand before a secret is none.
+_PROSE = (
+    r"\s+(?:a|an|and|are|as|ask|at|but|by|check|enter|for|from|if|in|is|it|its|no|none|not|nothing|of|on|or|our|please"
+    r"|see|that|the|these|they|this|to|was|when|with|your)\s+[a-z]"
+)
+#: ``name=value`` pairs inside a text, such as an address with a token in its query, a header, or JSON (also as a text
+#: in JSON). What is quoted is hidden up to its end.
 _SECRET_PAIR = re.compile(
-    r"(?P<name>(?:access_?token|app_?secret|corp_?secret|password|passwd|secret|token|app_?code|signature|b1session)"
-    r"[\"']?\s*[=:]\s*[\"']?)(?P<value>[^\s\"'&;,}]+)",
+    r"(?P<name>(?:access_?token|app_?secret|corp_?secret|password|passwd|secret|token|app_?code|signature|b1session"
+    rf"|authorization)\\*[\"']?\s*(?:=|:(?!{_PROSE}))\s*)"
+    r"(?:(?P<quote>\\*[\"'])(?:(?!(?P=quote))(?:\\.|.))+|(?:(?:basic|bearer|appcode)\s+)?(?:[^\s\"'&;,}\\]|\\(?![\"']))+)",
     re.I,
 )
 #: User and password in front of a host.
@@ -89,7 +96,7 @@ def scrub(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
 
 def _scrubbed(value: Any) -> Any:
     if isinstance(value, str):
-        text = _SECRET_PAIR.sub(lambda found: found["name"] + _HIDDEN, value)
+        text = _SECRET_PAIR.sub(lambda found: f"{found['name']}{found['quote'] or ''}{_HIDDEN}", value)
         return _CREDENTIALS.sub(lambda found: f"{found['scheme']}:{_HIDDEN}@", text)
     if isinstance(value, dict):
         return {

@@ -22,6 +22,7 @@ from runtime.service.alerts import Alerts
 from runtime.service.callbacks import Callbacks
 from runtime.service.cleaning import Cleaning
 from runtime.service.dispatcher import Dispatcher
+from runtime.service.doubles import Doubles
 from runtime.service.flows import HttpFlows
 from runtime.service.health import Health
 from runtime.service.idempotency import Idempotency
@@ -89,6 +90,7 @@ class Service:
             troubles=troubles,
         )
         self._live.on_change(self._workers.try_again)
+        self._doubles = Doubles(self._live, self._pool)
         self._queue = ManualQueue(database, self._live, self._dispatcher)
         flows = HttpFlows(
             live=self._live,
@@ -150,6 +152,7 @@ class Service:
         ]
         self._schedules.start(await self._database.aread(partial(last_ticks, flows=scheduled)))
         self._begin(lambda: self._live.watch(self._stop_watching), "watch mappings")
+        self._begin(self._doubles.run, "mappings for the same documents")
         self._begin(self._workers.run, "inbox")
         self._begin(self._streams.run, "event streams")
         self._begin(self._queue.run, "queue")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 
+from runtime.connectors.base import Connector
+from runtime.connectors.blanking import blanked, secrets_of
 from runtime.connectors.event_stream import Delivery, EventStream
 from runtime.connectors.registry import connector_kind
 from runtime.engine.pool import Pool
@@ -103,9 +107,12 @@ class Streams:
         """Keep one connection's stream open; returns if its settings do not ask for one."""
         while True:
             pause, began = _LOOK_EVERY, asyncio.get_running_loop().time()
+            secrets: list[str] = []
             try:
                 async with self._pool.lease() as lease:
-                    stream = (await lease.get(name)).event_stream()
+                    connector: Connector[Any] = await lease.get(name)
+                    secrets = secrets_of(connector.settings)
+                    stream = connector.event_stream()
                     if stream is None:
                         return
                     pause = stream.pause
@@ -114,10 +121,12 @@ class Streams:
                 if asyncio.get_running_loop().time() - began > pause:
                     continue
             except IntegrationError as error:
+                error.remote = blanked(error.remote, secrets)
                 pause = self._down(name, error, pause)
             except Exception as error:
-                log.exception("event stream broke down and is opened again", connection=name)
-                fault = Unreachable("事件流异常中断", "The event stream broke down", where=name, remote=repr(error))
+                trace, words = blanked(traceback.format_exc(), secrets), blanked(repr(error), secrets)
+                log.error("event stream broke down and is opened again", connection=name, exception=trace)
+                fault = Unreachable("事件流异常中断", "The event stream broke down", where=name, remote=words)
                 pause = self._down(name, fault, pause)
             await asyncio.sleep(pause)
 

@@ -25,7 +25,7 @@ from runtime.errors import CannotStart
 from runtime.store import migrate, tables
 from runtime.store.claim import AdvisoryLock, Fence
 from runtime.store.columns import utc_now
-from runtime.store.writer import Writer, translated
+from runtime.store.writer import Writer, passwords_of, translated
 
 __all__ = ["Database", "RuntimeInfo"]
 
@@ -76,7 +76,7 @@ class Database:
         """
         parsed = _parse(url)
         shown = _shown(parsed)
-        secrets = [parsed.password or "", *parsed.normalized_query.get("password", ())]
+        secrets = passwords_of(parsed)
         lock_file = _prepare_folder(parsed) if parsed.get_backend_name() == "sqlite" else None
         try:
             engine = create_engine(parsed, pool_size=8, max_overflow=8, pool_pre_ping=lock_file is None)
@@ -115,7 +115,7 @@ class Database:
 
         :raises RetryLater: the database does not answer
         """
-        with translated(), self._engine.connect() as connection:
+        with translated(self._engine), self._engine.connect() as connection:
             return work(connection)
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -173,7 +173,7 @@ class Database:
         :raises CannotStart: the claim was lost to another runtime
         :raises RetryLater: the database does not answer
         """
-        with translated():
+        with translated(self._engine):
             if self._lock is not None and not self._lock.hold():
                 raise self._taken()
         if self._claim is not None:
@@ -210,7 +210,7 @@ class Database:
     @contextmanager
     def _advisory_lock(self) -> Iterator[None]:
         lock = AdvisoryLock(self._engine)
-        with translated():
+        with translated(self._engine):
             # A process that was killed a moment ago may still be held by the server.
             deadline = time.monotonic() + _LOCK_PATIENCE
             while not lock.acquire():

@@ -38,6 +38,8 @@ class Report:
     decided_at: datetime | None = None
     #: It was not believed, and nothing of it written.
     refused: bool = False
+    #: Only its effect is known any more, neither its words nor its key.
+    forgotten: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,8 @@ class Turn:
     number: int = 1
     #: The one that stands says otherwise.
     changes: bool = False
-    #: A report just like it came before the one that stands: whether it is that one, delivered again, or a new verdict
-    #: in the same words cannot be told.
+    #: A report just like it, as far as is known, came before the one that stands: whether it is that one, delivered
+    #: again, or a new verdict in the same words cannot be told.
     doubtful: bool = False
     #: A later one stands.
     outdated: bool = False
@@ -76,10 +78,14 @@ def turn_of(
     if stands.outcome == outcome:
         return Turn(number=stands.turn, changes=stands.changes)
     same = [report for report in believed if (report.digest == digest if key is None else report.key == key)]
-    older = decided_at is not None and stands.decided_at is not None and decided_at < stands.decided_at
+    older = newer = False
+    if decided_at is not None and stands.decided_at is not None:
+        older, newer = decided_at < stands.decided_at, decided_at > stands.decided_at
     if older or (key is not None and same):
         return Turn(number=same[-1].turn if same else 1, changes=True, outdated=True)
-    return Turn(number=max(turns, default=0) + 1, changes=True, doubtful=bool(same))
+    # One that was forgotten may have had these words, and this key, unless this one was certainly decided later.
+    forgotten = any(report.forgotten and report.outcome == outcome for report in believed)
+    return Turn(number=max(turns, default=0) + 1, changes=True, doubtful=bool(same) or (forgotten and not newer))
 
 
 def earlier_reports(connection: Connection, name: str, event: Event) -> list[Report]:
@@ -111,7 +117,7 @@ def _forgotten(
         found += [(row.completed_at or row.updated_at, places[row.document_key], turn) for row in rows]
     gone = [one for one in sorted(found) if one[1:] not in kept]
     return [
-        Report(outcome=outcome, key="", digest="", turn=turn, changes=place > 0)
+        Report(outcome=outcome, key="", digest="", turn=turn, changes=place > 0, forgotten=True)
         for place, (_, outcome, turn) in enumerate(gone)
     ]
 

@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple, Self, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
+from runtime.connectors.blanking import blanked
 from runtime.errors import RetryLater
 from runtime.faultpoints import FaultPoint, reach
 
-__all__ = ["Joint", "Writer", "translated"]
+__all__ = ["Joint", "Writer", "passwords_of", "translated"]
 
 #: More than this in one transaction would only keep the first ones waiting.
 _BATCH = 256
@@ -76,6 +77,7 @@ class Writer:
         #: Looks at every transaction before anything is written in it; raises where nothing may be written any more.
         self.guard: Work | None = None
         self._engine = engine.execution_options(b1_write=True)
+        self._secrets = passwords_of(engine.url)
         #: Kept from one transaction to the next, as long as nothing goes wrong.
         self._connection: Connection | None = None
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
@@ -132,11 +134,11 @@ class Writer:
         except Exception as error:
             # A connection that died may have committed: then the outcome is the callers' to find out, not ours.
             if len(batch) == 1 or _connection_lost(error):
-                return _all_failed(batch, error)
+                return _all_failed(batch, error, self._secrets)
         try:
-            return self._persistently(lambda connection: [_apart(connection, item) for item in batch])
+            return self._persistently(lambda connection: [_apart(connection, item, self._secrets) for item in batch])
         except Exception as error:
-            return _all_failed(batch, error)
+            return _all_failed(batch, error, self._secrets)
 
     def _persistently(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction; again, if the connection is lost before the commit begins."""
@@ -185,8 +187,8 @@ class _NotCommitted(Exception):
         self.reason = reason
 
 
-def _all_failed(batch: list[_Pending], error: Exception) -> list[_Settled]:
-    return [_Settled(item.future, None, _translate(error)) for item in batch]
+def _all_failed(batch: list[_Pending], error: Exception, secrets: Sequence[str]) -> list[_Settled]:
+    return [_Settled(item.future, None, _translate(error, secrets)) for item in batch]
 
 
 def _work_off(batch: list[_Pending], connection: Connection) -> list[Any]:
@@ -201,14 +203,14 @@ def _work_off(batch: list[_Pending], connection: Connection) -> list[Any]:
     return results
 
 
-def _apart(connection: Connection, item: _Pending) -> _Settled:
+def _apart(connection: Connection, item: _Pending, secrets: Sequence[str]) -> _Settled:
     try:
         with connection.begin_nested():
             return _Settled(item.future, item.work(connection), None)
     except Exception as error:
         if _connection_lost(error):
             raise
-        return _Settled(item.future, None, _translate(error))
+        return _Settled(item.future, None, _translate(error, secrets))
 
 
 def _deliver(settled: list[_Settled]) -> None:
@@ -239,13 +241,19 @@ def _connection_lost(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
-def _translate(error: Exception) -> Exception:
+def passwords_of(url: URL) -> list[str]:
+    """What the address of a database holds that nobody is to read; drivers take it among the parameters, too."""
+    asked = (values for name, values in url.normalized_query.items() if "password" in name.lower())
+    return [url.password or "", *chain.from_iterable(asked)]
+
+
+def _translate(error: Exception, secrets: Sequence[str]) -> Exception:
     if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
         fault = RetryLater(
             "状态数据库暂时无法使用",
             "The state database cannot be used at the moment",
             where="B1_STATE",
-            remote=str(error.orig).strip(),
+            remote=blanked(str(error.orig).strip(), secrets),
         )
         fault.__cause__ = error
         return fault
@@ -253,9 +261,9 @@ def _translate(error: Exception) -> Exception:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(engine: Engine) -> Iterator[None]:
     """Turns the driver's errors into :class:`~runtime.errors.RetryLater`."""
     try:
         yield
     except DBAPIError as error:
-        raise _translate(error) from error
+        raise _translate(error, passwords_of(engine.url)) from error

@@ -162,6 +162,26 @@ async def test_a_transient_fault_heals(client: Clients, serve: Callable[..., Awa
     assert set(server.bodies) == {b'{"a":1}'}
 
 
+@pytest.mark.parametrize(("effect", "first", "partly"), [
+    (Effect.UPDATE, 500, True),
+    (Effect.UPDATE, 429, False),
+    (Effect.UPDATE, 409, False),
+    (Effect.READ, 500, False),
+])  # fmt: skip
+async def test_a_refusal_of_a_repeat_says_that_the_first_may_have_gone_through(
+    client: Clients, serve: Callable[..., Awaitable[Any]], effect: Effect, first: int, partly: bool
+) -> None:
+    statuses = [first, 409]
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(status=statuses.pop(0))
+
+    server = await serve(answer)
+    with pytest.raises(RemoteRefused) as caught:
+        await client(server.url).send("PATCH", server.url + "/x", effect=effect, check=accept)
+    assert caught.value.partly_done is partly
+
+
 async def test_a_long_pause_is_left_to_the_next_run(client: Clients, serve: Callable[..., Awaitable[Any]]) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         return web.Response(status=429, headers={"Retry-After": "3600"})

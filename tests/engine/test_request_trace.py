@@ -10,13 +10,15 @@ import pytest
 from runtime.connectors.actions import Finding
 from runtime.engine.engine import RunRequest
 from runtime.errors import OutcomeUnknown, RemoteRefused, TimedOut
-from runtime.store.ledger import DeliveryState, Trace, end_request, request_trace
+from runtime.store.ledger import DeliveryState, EffectState, Trace, end_request, get_delivery, request_trace
 from runtime.store.listings import list_deliveries
 from runtime.store.resolution import resolve_resend
 
 REQUEST = RunRequest(cause="http", request={"body": "hello"}, document_key="key-1")
 APPROVAL = {"call": "oa.create_approval", "with": {"values": {"text": "{{ request.body }}"}, "originator": "u1"}}
 REMINDER = {"call": "oa.remind", "with": {"text": "{{ request.body }}"}}
+
+REMINDER_OF_DRAFT = {"call": "oa.remind", "with": {"text": "{{ draft.Name }}"}}
 
 
 def trace(bench: Any) -> Trace:
@@ -78,6 +80,36 @@ async def test_a_part_that_was_done_counts(bench: Any) -> None:
     bench.world.before = failing("oa.remind", RemoteRefused("拒绝", "Refused"))
     await bench.engine.run(bench.mapping(inbound=[APPROVAL, REMINDER]), "inbound", REQUEST)
     assert trace(bench) is Trace.DONE
+
+
+async def test_what_is_refused_in_the_middle_may_stand_in_part(bench: Any) -> None:
+    refused = RemoteRefused("拒绝", "Refused")
+    refused.partly_done = True
+    bench.world.before = failing("oa.remind", refused)
+    mapping = bench.mapping(inbound=[REMINDER])
+    await bench.engine.run(mapping, "inbound", REQUEST)
+    assert trace(bench) is Trace.OPEN
+    # Refused at its first call: what went through before is still there.
+    bench.world.before = failing("oa.remind", RemoteRefused("拒绝", "Refused"))
+    await bench.engine.run(mapping, "inbound", REQUEST)
+    assert trace(bench) is Trace.OPEN
+    bench.world.before = failing("", refused)
+    await bench.engine.run(mapping, "inbound", REQUEST)
+    assert trace(bench) is Trace.DONE
+
+
+async def test_a_document_remembers_what_was_refused_in_the_middle(bench: Any) -> None:
+    bench.world.add(1)
+    each = {"each": "{{ drafts }}", "as": "draft", "key": "{{ draft.DocEntry }}", "steps": [REMINDER_OF_DRAFT]}
+    mapping = bench.mapping(submit=[{"id": "drafts", "call": "erp.query", "with": {"entity": "Drafts"}}, each])
+    for partly_done in (True, False):
+        refused = RemoteRefused("拒绝", "Refused")
+        refused.partly_done = partly_done
+        bench.world.before = failing("oa.remind", refused)
+        await bench.engine.run(mapping, "submit", RunRequest(cause="manual"))
+        [delivery] = bench.db.read(list_deliveries)
+        [effect] = bench.db.read(partial(get_delivery, delivery_id=delivery.id)).effects.values()
+        assert effect.state is EffectState.SENDING
 
 
 async def test_a_corrected_request_leaves_nothing_to_look_after_and_may_come_back(bench: Any) -> None:

@@ -164,6 +164,44 @@ def test_an_error_and_where_it_is(
     assert found[0].zh != found[0].en
 
 
+@pytest.mark.parametrize(
+    ("step", "begins"),
+    [
+        ({"call": "erp.query", "with": {"entity": "{{ x }}"}}, "步 erp.query：表达式 | Step {} erp.query: The expr"),
+        ({"id": "a", "call": "erp.query", "with": {"entity": "{{ x }}"}}, "步 a：表达式 | Step {} a: The expression"),
+        ({"call": "erp.query"}, "步：erp.query 缺少参数 | Step {}: erp.query needs the parameter"),
+        ({"if": "{{ x }}", "then": [{"stop": "enough"}]}, "步 if：表达式 | Step {} if: The expression"),
+        ({"set": {"y": "{{ x }}"}}, "步 set：表达式 | Step {} set: The expression"),
+    ],
+)
+def test_the_step_is_named_in_the_sentence(
+    document: dict[str, Any], actions: Actions, step: dict[str, Any], begins: str
+) -> None:
+    stop = {"stop": "enough"}
+    zh, en = begins.split(" | ")
+    for number, steps in {
+        "1": [step],
+        "2.1": [stop, {"if": "{{ 1 }}", "then": [step]}],
+        "1.2": [{"if": "{{ 1 }}", "then": [stop], "else": [stop, step]}],
+        "1.1.2": [{"switch": "{{ 1 }}", "cases": [{"when": 1, "steps": [stop, step]}]}],
+        "1.1": [{"try": [step], "catch": [stop]}],
+        "2.1.1": [stop, {"each": "{{ [1] }}", "steps": [{"while": "{{ 0 }}", "steps": [step]}]}],
+    }.items():
+        document["flows"]["more"] = flow(*steps)
+        [found] = problems_of(document, actions)
+        assert found.zh.startswith(f"第 {number} {zh}")
+        assert found.en.startswith(en.format(number))
+
+
+def test_the_case_of_a_switch_is_numbered_and_what_lies_in_no_step_is_left_alone(document: dict[str, Any]) -> None:
+    cases = [{"when": 1, "steps": [{"stop": "x"}]}, {"when": "{{ x }}", "steps": [{"stop": "x"}]}]
+    document["flows"]["more"] = flow({"id": "kind", "switch": "{{ 1 }}", "cases": cases})
+    document["flows"]["submit"]["trigger"]["schedule"] = {"cron": "61 * * * *"}
+    by_place = {problem.where: problem.en for problem in problems_of(document, None)}
+    assert by_place["flows.more.steps[0].cases[1].when"].startswith("Step 1.2 kind: ")
+    assert not by_place["flows.submit.trigger.schedule.cron"].startswith("Step")
+
+
 def test_a_connection_that_does_not_exist(document: dict[str, Any], actions: Actions) -> None:
     del actions["oa"]
     found = problems_of(document, actions)

@@ -158,7 +158,7 @@ def test_what_cannot_be_told_waits_for_a_person_who_decides(
     post(requestid=order.request, status="N")
     for _ in range(2):
         answer = post(**first)
-        assert (answer["flag"], "完全相同" in answer["message"]) == ("N", True)
+        assert (answer["flag"], "同一结论" in answer["message"]) == ("N", True)
         assert order.verdict == "N"
     # what stands is reported once more: nothing is doubtful about that
     assert post(requestid=order.request, status="N")["flag"] == "Y"

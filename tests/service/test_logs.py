@@ -47,6 +47,42 @@ def test_scrubbing_leaves_harmless_texts_alone(text: str) -> None:
     assert scrub(None, "", dict(event)) == event
 
 
+NAMES = st.sampled_from(["secret", "token", "access_token", "appSecret", "Password", "X-Apig-AppCode", "signature"])
+WORDS = st.lists(st.sampled_from(["old", "spk", "key", "wrong", "OA", "date"]), min_size=1, max_size=4).map(" ".join)
+VALUES = st.text("abcxyzABC019-_.~+/", min_size=6, max_size=40).filter(lambda text: text.strip("-_.~+/") == text)
+
+
+@given(NAMES, st.sampled_from(["it is", "ask for", "the", "check", "its", "no", "not a"]), WORDS)
+def test_a_colon_in_prose_hides_nothing(name: str, begins: str, words: str) -> None:
+    for text in (f"The OA does not accept the {name}: {begins} {words}", f"{name}: {begins} {words} (again)"):
+        assert scrub(None, "", {"text": text}) == {"text": text}
+
+
+@given(NAMES, VALUES, VALUES)
+def test_a_secret_is_hidden_however_it_is_written(name: str, secret: str, more: str) -> None:
+    for text in (
+        f"{name}={secret}",
+        f"{name}={more}\\{secret}",
+        f"call with {name} = {secret} went wrong",
+        f"https://example.com/x?a=1&{name}={secret}&b=2",
+        f"{name}: {secret}",
+        f"{name}: {secret} was not accepted",
+        json.dumps({name: f"{secret} {more}", "more": 1}),
+        json.dumps({name: f'{more}"{secret}'}),
+        json.dumps(json.dumps({name: f"{more} {secret}"})),
+        repr({name: f"{more} {secret}"}),
+        f"Authorization: Bearer {secret}",
+    ):
+        said = scrub(None, "", {"text": text})["text"]
+        assert secret not in said
+        assert "***" in said
+
+
+def test_what_stands_beside_a_secret_is_still_to_be_read() -> None:
+    text = json.dumps({"user": "manager", "password": "x y z", "company": "DEMO"})
+    assert scrub(None, "", {"text": text})["text"] == text.replace("x y z", "***")
+
+
 def test_json_logs_are_one_object_per_line_also_for_libraries(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("info", "json")
     structlog.get_logger("a").info("映射已加载", mapping="x")

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from pydantic import Field, SecretStr
 
 from runtime.connectors.event_stream import Delivery, EventStream
 from runtime.connectors.events import Event
+from runtime.connectors.settings import HttpSettings
 from runtime.errors import CallbackRejected, LoginRefused, RetryLater, Unreachable
 from runtime.sandbox import demo
 from runtime.service.alerts import Alerts
@@ -32,6 +35,7 @@ class Oa(EventStream):
     """A stream that does what the test puts into ``script``: an error to raise, or deliveries; then it waits."""
 
     def __init__(self) -> None:
+        self.settings = HttpSettings(base_url="http://127.0.0.1:9")
         self.pause = 0.01
         self.script: list[Exception | list[Any]] = []
         #: When it was opened.
@@ -156,6 +160,29 @@ async def test_the_pauses_double_and_what_breaks_down_is_opened_again(lab: Lab) 
     async with listening(lab, lambda: len(lab.oa.opened) == 5 and lab.streams.states[NAME].connected):
         pauses = [later - earlier for earlier, later in zip(lab.oa.opened, lab.oa.opened[1:], strict=False)]
     assert [pause >= least for pause, least in zip(pauses, (0.05, 0.1, 0.2, 0.05), strict=True)] == [True] * 4
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RetryLater("稍后", "later", remote="not with telling-secret"), ValueError("not with telling-secret")],
+    ids=["told", "unexpected"],
+)
+async def test_what_the_other_system_says_is_passed_on_without_our_secrets(
+    lab: Lab, error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Settings(HttpSettings):
+        app_secret: SecretStr = Field(SecretStr("telling-secret"), title="密钥", description="Secret")
+
+    structlog.configure(cache_logger_on_first_use=False)
+    lab.oa.settings = Settings(base_url="http://127.0.0.1:9")
+    lab.oa.script = [error, error]
+    async with listening(lab, lambda: lab.alerts.open):
+        said = lab.streams.states[NAME].error
+        assert said is not None
+        assert "not with ***" in said.remote
+    shown = capsys.readouterr().out
+    assert "event stream" in shown
+    assert "telling" not in shown
 
 
 async def test_an_end_that_comes_at_once_again_and_again_is_no_race(lab: Lab) -> None:

@@ -12,16 +12,17 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, select, text
+from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from runtime.errors import CannotStart, RetryLater
-from runtime.store import tables
+from runtime.store import tables, writer
 from runtime.store.database import Database
 from runtime.store.runs import get_run, queue_run
 
@@ -175,6 +176,20 @@ def test_a_broken_database_is_tried_again_later(sqlite_db) -> None:
         sqlite_db.write(lambda connection: connection.execute(text("INSERT INTO no_such_table VALUES (1)")))
     with pytest.raises(RetryLater):
         sqlite_db.read(lambda connection: connection.execute(text("SELECT * FROM no_such_table")))
+
+
+def test_what_the_server_says_is_passed_on_without_the_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise psycopg.OperationalError("no way in with password=secret-word sslpassword=other-word as b1")
+
+    monkeypatch.setattr(writer, "_PAUSES", ())
+    address = "postgresql+psycopg://b1:secret-word@127.0.0.1/b1?sslpassword=other-word"
+    db = Database(create_engine(address, creator=refuse), lock_file=None)
+    for use in (db.read, db.write):
+        with pytest.raises(RetryLater) as caught:
+            use(lambda connection: connection.execute(text("SELECT 1")))
+        assert caught.value.remote == "no way in with password=*** sslpassword=*** as b1"
+    db.close()
 
 
 def test_a_second_runtime_is_told_who_was_first(url) -> None:

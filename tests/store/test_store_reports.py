@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +68,19 @@ def test_a_key_of_its_own_makes_a_new_verdict_of_the_same_words() -> None:
     history = [reported(Y, "a", key="1"), reported(N, "b", key="2")]
     assert judge(history, Y, "a", key="3") == Turn(number=2, changes=True)
     assert judge(history, N, "b", key="3") == Turn(number=1)
+
+
+@pytest.mark.parametrize("key", [None, "1"])
+def test_one_whose_words_were_forgotten_may_have_been_just_like_it(key: str | None) -> None:
+    gone = [replace(reported(Y, ""), forgotten=True), replace(reported(N, ""), forgotten=True)]
+    assert judge(gone, N, "b", key=key) == Turn()
+    assert judge(gone, Y, "a", key=key) == Turn(number=2, changes=True, doubtful=True)
+    assert judge(gone[1:], Y, "a", key=key) == Turn(number=1, changes=True)
+    stands = [gone[0], reported(N, "b", minute=2, key="2")]
+    assert judge(stands, Y, "a", key=key).doubtful
+    assert judge(stands, Y, "a", minute=2, key=key).doubtful
+    assert judge(stands, Y, "a", minute=1, key=key).outdated
+    assert judge(stands, Y, "a", minute=3, key=key) == Turn(number=2, changes=True)
 
 
 def test_what_was_not_believed_does_not_stand() -> None:

@@ -16,7 +16,15 @@ from runtime.connectors.b1_service_layer.client import ServiceLayer
 from runtime.connectors.b1_service_layer.odata import key_path
 from runtime.connectors.b1_service_layer.reading import Reading
 from runtime.connectors.b1_service_layer.writing import Writing, unclear
-from runtime.errors import BadConnection, Conflict, NotFound, OutcomeUnknown, RemoteRefused, TimedOut
+from runtime.errors import (
+    BadConnection,
+    Conflict,
+    IntegrationError,
+    NotFound,
+    OutcomeUnknown,
+    RemoteRefused,
+    TimedOut,
+)
 
 __all__ = ["Approvals"]
 
@@ -65,21 +73,32 @@ class Approvals:
         :raises Conflict: the request is decided the other way, or cancelled
         :raises BadConnection: no password is kept for this approver
         :raises TimedOut: B1 gave no usable answer, and the request still waits
+        :raises IntegrationError: ``partly_done`` where a stage was decided before
         """
         pending = await self._pending(params)
         done = {"draft": params.draft, "status": _status(params), "changed": pending is not None}
-        while pending is not None:
-            await self._decide_stage(params, pending)
-            following = await self._pending(params) if params.all_stages else None
-            if following == pending:
-                raise Conflict(
-                    "当前审批阶段还需要其他审批人同意",
-                    "The current approval stage needs the decision of further approvers",
-                    where=f"{self._client.name} Drafts({params.draft})",
-                    remote=f"ApprovalRequests({pending.code}) CurrentStage {pending.stage}",
-                )
-            pending = following
+        decided = False
+        try:
+            while pending is not None:
+                await self._decide_stage(params, pending)
+                decided = True
+                pending = await self._following(params, pending) if params.all_stages else None
+        except IntegrationError as error:
+            error.partly_done |= decided
+            raise
         return done
+
+    async def _following(self, params: Decide, decided: _Pending) -> _Pending | None:
+        """The next stage to decide, or None if that was the last one."""
+        following = await self._pending(params)
+        if following == decided:
+            raise Conflict(
+                "当前审批阶段还需要其他审批人同意",
+                "The current approval stage needs the decision of further approvers",
+                where=f"{self._client.name} Drafts({params.draft})",
+                remote=f"ApprovalRequests({decided.code}) CurrentStage {decided.stage}",
+            )
+        return following
 
     async def _decide_stage(self, params: Decide, pending: _Pending) -> None:
         request = self._decision(params, pending, self._client.settings.approver_password)

@@ -23,7 +23,7 @@ from runtime.connectors.weaver.client import WeaverClient
 from runtime.connectors.weaver.mode_answers import require_good, results_of, rows_of
 from runtime.connectors.weaver.settings import WeaverSettings
 from runtime.connectors.weaver.values import Style, encode_value, style_of
-from runtime.errors import BadConnection, RemoteFault, RemoteRefused, ValueRefused
+from runtime.errors import BadConnection, IntegrationError, RemoteFault, RemoteRefused, ValueRefused
 from runtime.jsontext import object_of
 from runtime.mapping.forms import Control
 from runtime.mapping.mapper import MappedForm
@@ -74,16 +74,17 @@ class ModeData:
         :returns: ``records`` (one per record, in order: ``index``, ``accepted``, ``id``, ``message``, and as ``values``
             what was sent of the main table), ``accepted`` and ``refused`` (those of them)
         :raises RemoteFault: the answer does not tell which records were accepted
+        :raises IntegrationError: ``partly_done`` where the OA accepted records before
         """
         entries = self._entries(params, self._now())
         documents = [entry for entry in entries if not isinstance(entry, ValueRefused)]
         sent: list[dict[str, Any]] = []
-        for first in range(0, len(documents), params.batch):
-            batch = documents[first : first + params.batch]
-            try:
-                sent += await self._save(params, batch)
-            except RemoteRefused as error:
-                sent += [_refused(error)] if len(batch) == 1 else await self._one_by_one(params, batch)
+        try:
+            for first in range(0, len(documents), params.batch):
+                await self._save(params, documents[first : first + params.batch], sent)
+        except IntegrationError as error:
+            error.partly_done |= any(one["accepted"] for one in sent)
+            raise
         answers = iter(sent)
         return _summary(
             entries, [_unsent(entry) if isinstance(entry, ValueRefused) else next(answers) for entry in entries]
@@ -118,20 +119,21 @@ class ModeData:
                 return
             before = rows
 
-    async def _one_by_one(self, params: SaveModeData, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        results: list[dict[str, Any]] = []
-        for document in batch:
-            try:
-                results += await self._save(params, [document])
-            except RemoteRefused as error:
-                results.append(_refused(error))
-        return results
-
-    async def _save(self, params: SaveModeData, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    async def _save(
+        self, params: SaveModeData, batch: Sequence[Mapping[str, Any]], results: list[dict[str, Any]]
+    ) -> None:
+        """Send a batch, record by record if it is refused, and add what became of its records to the results."""
         operator = self._client.user(params.operator)
         document = {"header": self._header(self._now()), "data": batch}
-        answer = await self._call(f"saveOrUpdateModeData/{params.interface}", operator, document, Effect.UPDATE)
-        return results_of(answer, len(batch), params.interface)
+        try:
+            answer = await self._call(f"saveOrUpdateModeData/{params.interface}", operator, document, Effect.UPDATE)
+            results += results_of(answer, len(batch), params.interface)
+        except RemoteRefused as error:
+            if len(batch) == 1:
+                results.append(_refused(error))
+                return
+            for one in batch:
+                await self._save(params, [one], results)
 
     async def _call(self, path: str, operator: str, document: Any, effect: Effect) -> Mapping[str, Any]:
         form = {"datajson": _json(document)}

@@ -166,6 +166,29 @@ async def test_a_refused_decision_says_why(stub: Any, connect: Any, call: Any) -
     assert refused.value.remote == "oops"
 
 
+@pytest.mark.parametrize("first", [1, 0])
+async def test_what_ends_between_two_stages_says_that_one_is_decided(
+    stub: Any, connect: Any, call: Any, first: int
+) -> None:
+    pending(stub, "arsPending")
+    left = first
+
+    async def answer(request: web.Request) -> web.Response | None:
+        nonlocal left
+        if request.method != "PATCH":
+            return None
+        if left:
+            left -= 1
+            stub.sets["ApprovalRequests"][0]["CurrentStage"] += 1
+            return web.Response(status=204)
+        return stub.refuse(400, -1, "oops")
+
+    stub.before = answer
+    with pytest.raises(RemoteRefused) as refused:
+        await call(await connect(), "decide", draft=5, approved=True, all_stages=True)
+    assert refused.value.partly_done is bool(first)
+
+
 async def test_reconcile_of_a_conversion_asks_the_draft(stub: Any, connect: Any) -> None:
     pending(stub)
     action = (await connect()).actions["save_draft"]

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from runtime.errors import BadConnection, RemoteFault, ValueRefused
 
@@ -112,3 +113,22 @@ async def test_an_answer_that_does_not_say_which_were_saved_marks_none(
     weaver.answers[SAVE] = [{"status": "1", "datajson": {"data": rows}}]
     with pytest.raises(RemoteFault):
         await run(connect(**LOGIN), "save_mode_data", interface="items", records=TWO, key_fields="bm")
+
+
+@pytest.mark.parametrize("saved", [1, 0])
+async def test_what_stops_it_in_the_middle_says_whether_anything_was_saved(
+    weaver: Any, connect: Connect, run: Run, saved: int
+) -> None:
+    weaver.answers[SAVE] = [{"status": saved}, web.Response(status=404)]
+    with pytest.raises(BadConnection) as stopped:
+        await run(connect(**LOGIN), "save_mode_data", interface="items", records=TWO, key_fields="bm", batch=1)
+    assert stopped.value.partly_done is bool(saved)
+
+
+async def test_a_refused_batch_that_is_stopped_in_the_middle_says_so_too(
+    weaver: Any, connect: Connect, run: Run
+) -> None:
+    weaver.answers[SAVE] = [{"status": "0"}, {"status": "1"}, web.Response(status=404)]
+    with pytest.raises(BadConnection) as stopped:
+        await run(connect(**LOGIN), "save_mode_data", interface="items", records=TWO, key_fields="bm")
+    assert stopped.value.partly_done
