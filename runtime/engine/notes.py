@@ -193,7 +193,8 @@ class Notes:
         intent = next((one for one in effects if one.state is EffectState.INTENT), None)
         if intent is None or self.place.source.startswith(RUN_SOURCES):
             return None
-        return Claim(**vars(self.place), connection=intent.connection, action=intent.action, since=self._since)
+        sent = {"connection": intent.connection, "action": intent.action, "digest": intent.digest}
+        return Claim(**vars(self.place), **sent, since=self._since)
 
     def _send(self) -> None:
         self._soon = None

@@ -9,7 +9,7 @@ from typing import Any
 from runtime.connectors.actions import Effect
 from runtime.engine import document
 from runtime.engine.request import RunRequest
-from runtime.errors import FormGone
+from runtime.errors import FormGone, RetryLater
 from runtime.store.columns import utc_now
 from runtime.store.entries import Entry
 from runtime.store.ledger import EffectState
@@ -116,3 +116,28 @@ async def test_an_intent_that_waited_long_for_its_turn_is_committed_anew(bench, 
     await bench.engine.run(bench.mapping(), "submit", MANUAL)
     assert len(ages) == 6
     assert max(ages) < timedelta(seconds=0.4)
+
+
+async def test_an_intent_that_cannot_be_renewed_was_never_sent(bench, monkeypatch) -> None:
+    """The database goes away while the document waits for its turn: nobody has to find out whether it was sent."""
+    bench.world.add(1)
+    monkeypatch.setattr(document, "_FRESH", timedelta())
+    begin_write, intents = bench.db.begin_write, 0
+
+    def begin(work: Any) -> asyncio.Future[Any]:
+        nonlocal intents
+        intents += isinstance(work, Entry) and any(one.state is EffectState.INTENT for one in work.effects)
+        if intents != 2:
+            return begin_write(work)
+        intents += 1
+        lost: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        lost.set_exception(RetryLater("没有答复", "No answer"))
+        return lost
+
+    monkeypatch.setattr(bench.db, "begin_write", begin)
+    await bench.engine.run(bench.mapping(), "submit", MANUAL)
+    [delivery] = bench.db.read(list_deliveries)
+    assert [one.state for one in delivery.effects.values()] == [EffectState.ABSENT]
+    assert not bench.world.approvals
+    summary = await bench.new_engine().run(bench.mapping(), "submit", MANUAL)
+    assert (summary.done, bench.world.count("oa.reconcile")) == (1, 0)
