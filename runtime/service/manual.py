@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection, update
 
+from runtime.engine.each import unexpected
 from runtime.engine.engine import Counts, Progress
 from runtime.errors import BadMapping, IntegrationError, RetryLater
 from runtime.service.dispatcher import Dispatcher
@@ -91,8 +92,8 @@ class ManualQueue:
                 await self._dispatcher.run_alone(mapping, run.flow, replace(request, progress=report))
         except RetryLater as error:
             log.warning("run could not start and stays queued", run=run.id, reason=error.sentence("en"))
-        except IntegrationError as error:
-            failure = error
+        except Exception as fault:
+            failure = fault if isinstance(fault, IntegrationError) else unexpected(fault, f"{run.mapping}/{run.flow}")
             await self._database.awrite(
                 lambda connection: finish_run(connection, run.id, state="failed", counts=vars(Counts()), error=failure)
             )

@@ -141,3 +141,30 @@ async def test_an_intent_that_cannot_be_renewed_was_never_sent(bench, monkeypatc
     assert not bench.world.approvals
     summary = await bench.new_engine().run(bench.mapping(), "submit", MANUAL)
     assert (summary.done, bench.world.count("oa.reconcile")) == (1, 0)
+
+
+async def test_a_document_whose_first_record_got_no_answer_is_left_to_the_next_run(bench, monkeypatch) -> None:
+    """It may stand in the ledger: recorded once more it would be in its own way, and its failure not be recorded."""
+    bench.world.add(1)
+    rows, each = bench.submit_steps
+    begun = {"call": "erp.update", "with": {"entity": "Drafts", "key": "{{ draft.DocEntry }}", "values": {"Seen": "Y"}}}
+    mapping = bench.mapping(submit=[rows, {**each, "steps": [begun, *each["steps"]]}])
+    begin_write, lost = bench.db.begin_write, 1
+
+    def begin(work: Any) -> asyncio.Future[Any]:
+        nonlocal lost
+        write = begin_write(work)
+        if not lost or not isinstance(work, Entry):
+            return write
+        lost -= 1
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        write.add_done_callback(lambda _: answer.set_exception(RetryLater("没有答复", "No answer")))
+        return answer
+
+    monkeypatch.setattr(bench.db, "begin_write", begin)
+    summary = await bench.engine.run(mapping, "submit", MANUAL)
+    assert (summary.failed, summary.error) == (1, None)
+    recorded = bench.db.read(lambda state: list_run_documents(state, summary.run_id))
+    assert [one.error["type"] for one in recorded if one.document] == ["RetryLater"]
+    summary = await bench.engine.run(mapping, "submit", MANUAL)
+    assert (summary.done, len(bench.world.approvals), bench.world.drafts[1]["Mark"]) == (1, 1, "Y")

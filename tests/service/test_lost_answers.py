@@ -19,13 +19,16 @@ from runtime.service import dispatcher as dispatching
 from runtime.service import manual
 from runtime.service.alerts import Alerts
 from runtime.service.dispatcher import Dispatcher
+from runtime.service.idempotency import RequestKey
 from runtime.service.inbox import InboxWorkers
 from runtime.service.manual import ManualQueue
 from runtime.service.metrics import Metrics
+from runtime.service.reports import Carried, Reports
 from runtime.service.trouble import Troubles
 from runtime.store.database import Database
 from runtime.store.inbox import insert_event, list_events
 from runtime.store.incidents import list_incidents
+from runtime.store.reports import Turn
 from runtime.store.runs import list_runs, queue_run
 
 MAPPING = parse_mapping(
@@ -152,6 +155,51 @@ async def test_runs_that_wait_for_their_turn_do_not_begin_when_the_service_stops
     async with at_work(lab.queue.run()):
         await asyncio.sleep(0.1)
     assert [run.state for run in real.read(list_runs)] == ["queued"]
+
+
+async def test_a_run_by_hand_that_a_fault_of_the_program_hits_is_not_begun_for_ever(
+    real: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manual, "_LOOK_EVERY", 0.01)
+    begun: list[int] = []
+
+    def breaks_down(*_: Any, **__: Any) -> Any:
+        begun.append(1)
+        raise TypeError("no such argument")
+
+    monkeypatch.setattr(manual, "manual_request", breaks_down)
+    real.write(lambda state: queue_run(state, mapping="m", flow="f", cause="manual"))
+    async with at_work(Lab(real).queue.run()):
+        await until(lambda: begun)
+        await asyncio.sleep(0.2)
+    assert (len(begun), [run.state for run in real.read(list_runs)]) == (1, ["failed"])
+
+
+async def test_a_caller_hears_how_its_report_ended_although_the_same_one_could_not_be_stored_again() -> None:
+    class Intake:
+        lost = False
+
+        async def turn_of(self, *_: Any, **__: Any) -> Turn:
+            return Turn()
+
+        async def store_report(self, *_: Any) -> None:
+            if self.lost:
+                raise RetryLater("没有答复", "No answer")
+
+    async def unknown(_key: Any) -> None:
+        return None
+
+    intake = Intake()
+    reports: Any = Reports(None, SimpleNamespace(known=unknown), intake, None)  # type: ignore[arg-type]
+    key = RequestKey(mapping="m", flow="f", key="k", digest="d")
+    given = ("oa", Event(key="a", type="http f", instance_id="i"), {"body": {}}, key)
+    waiting = await reports._take(*given, named=True)
+    intake.lost = True
+    with pytest.raises(RetryLater):
+        await reports._take(*given, named=True)
+    [stored] = reports._waiting
+    reports.ended(SimpleNamespace(event=SimpleNamespace(key=stored)), Carried())
+    assert waiting.done()
 
 
 async def test_an_event_that_a_fault_of_the_program_hits_waits_for_a_person(real: Database) -> None:
