@@ -114,8 +114,11 @@ class Engine:
 
         :raises RetryLater: it still does not
         """
-        for run_id, work in list(self._owed.items()):
-            await self._db.awrite(work)
+        if not self._owed:
+            return
+        owed = dict(self._owed)
+        await self._db.awrite(lambda connection: [work(connection) for work in owed.values()])
+        for run_id, work in owed.items():
             if self._owed.get(run_id) is work:
                 del self._owed[run_id]
 

@@ -22,7 +22,7 @@ __all__ = ["Dispatcher", "failure_of"]
 log = structlog.get_logger(__name__)
 
 #: Seconds before a tick is tried again whose run could not start.
-_AGAIN_AFTER = 1.0
+_AGAIN_AFTER = 5.0
 
 #: (mapping id, flow name)
 _Key = tuple[str, str]
