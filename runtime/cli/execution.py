@@ -95,12 +95,15 @@ async def _execute_here(
     pool = ConnectorPool(workspace.connections)
     with _progress_bar(stored.mapping.id) as show:
         request = replace(manual_request(stored.mapping, flow, input=values, limit=limit), progress=show)
-        task = asyncio.ensure_future(Engine(workspace.database, pool).run(stored.mapping, flow, request))
+        engine = Engine(workspace.database, pool)
+        task = asyncio.ensure_future(engine.run(stored.mapping, flow, request))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, task.cancel)
         try:
-            return await task
+            summary = await task
+            await engine.settle()
+            return summary
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
         finally:

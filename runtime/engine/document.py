@@ -138,8 +138,13 @@ class Document:
         reach(FaultPoint.BEFORE_INTENT)
         try:
             await self.notes.save_with(intent)
-        except SentElsewhere as other:
-            raise left_to(other) from other
+        except (SentElsewhere, RetryLater) as error:
+            if self.notes.id is not None:
+                # Whatever the ledger holds of it by now, for instance from when it began to wait for its turn.
+                self._not_created(intent)
+            if isinstance(error, RetryLater):
+                raise
+            raise left_to(error) from error
         reach(FaultPoint.AFTER_INTENT)
         return intent
 
@@ -318,6 +323,27 @@ def _unanswered(call: Call, state: EffectState) -> EffectRecord:
     )
 
 
+def left_to(other: SentElsewhere) -> Skipped:
+    """Another flow has sent the document: it is not sent from here."""
+    who_zh = f"映射 {other.mapping}（流程 {other.flow}）"
+    who = f"mapping {other.mapping!r} (flow {other.flow})"
+    number = other.delivery_id
+    if other.state is DeliveryState.COMPLETE:
+        zh = f"{who_zh}刚刚已发起过这张单据（交付 #{number}），这里不再发送"
+        en = f"The {who} has sent this document just now (delivery {number}): it is not sent again from here"
+    elif other.state is DeliveryState.UNKNOWN:
+        zh = f"{who_zh}是否已发起过这张单据尚不清楚，请先在“单据交付”页对交付 #{number} 作出决定"
+        en = f"Whether the {who} has sent this document is unknown: decide about delivery {number} on the Deliveries "
+        en += "page first"
+    else:
+        zh = f"{who_zh}已发起过或正在发起这张单据、尚未完成（交付 #{number}），这里不再发送；请让该映射把它完成："
+        zh += "已停用的可手动运行，已删除或改名的请以原名恢复"
+        en = f"The {who} has sent this document already, or is about to, and has not come to its end with it (delivery "
+        en += f"{number}): it is not sent again from here. Let that mapping finish it: if it is switched off run it by "
+        en += "hand, if it was deleted or renamed bring it back under its name"
+    return Skipped(zh, en, warning=True)
+
+
 def _static(step: str) -> str:
     """A step's place without the loop elements that lead to it: ``draft/lines[3]/oa.comment`` → ``draft/lines/…``."""
     return re.sub(r"\[[^\]]*\]", "", step)
@@ -329,16 +355,6 @@ def done_elsewhere(recorded: EffectRecord, call: Call) -> OutcomeUnknown:
         f"此步骤上次由连接 {recorded.connection} 的 {recorded.action} 完成，映射现在改为另一处",
         f"This step was done by {recorded.action} of {recorded.connection}; the mapping now calls another",
         where=call.step,
-    )
-
-
-def left_to(other: SentElsewhere) -> Skipped:
-    """Another flow has sent the document: it is not sent again from here."""
-    return Skipped(
-        f"映射 {other.mapping}（流程 {other.flow}）已发起过这张单据（交付 #{other.delivery_id}），不再发送",
-        f"The mapping {other.mapping!r} (flow {other.flow}) has sent this document already "
-        f"(delivery {other.delivery_id}): it is not sent again from here",
-        warning=True,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any, Literal
 
 import structlog
+from sqlalchemy import Connection
 
 from runtime.engine.check import require_fit
 from runtime.engine.circuit import Circuits
@@ -28,7 +30,7 @@ from runtime.store.columns import utc_now
 from runtime.store.database import Database
 from runtime.store.instances import awaits_answer, find_instance, waiting_for_answer
 from runtime.store.ledger import REQUEST_SOURCE, RUN_SOURCES, UNFINISHED, Delivery, end_of_source, record_outcome
-from runtime.store.runs import finish_run, new_run_id, start_run
+from runtime.store.runs import finish_run, new_run_id, start_run, undo_start
 
 __all__ = ["Cause", "Counts", "Engine", "Progress", "RunRequest", "RunSummary", "event_connection", "own_document"]
 
@@ -61,6 +63,8 @@ class Engine:
         self._compiled: OrderedDict[int, tuple[Mapping, Compiled]] = OrderedDict()
         #: Of the compiled mappings, those that were found free of errors.
         self._fit: set[int] = set()
+        #: By run: what the state database is still to take down about it.
+        self._owed: dict[str, Callable[[Connection], Any]] = {}
 
     async def run(self, mapping: Mapping, flow: str, request: RunRequest) -> RunSummary:
         """Carry out a flow. What goes wrong in it stands in the summary and in the run's record.
@@ -68,7 +72,7 @@ class Engine:
         Cancelling the task stops the run in good order: documents finish the step that they are at, none begins, the
         run is recorded as ``stopped``; then the cancellation goes on. Cancelling once more breaks off.
 
-        :raises RetryLater: the state database cannot be used
+        :raises RetryLater: the state database cannot be used, and nothing was done
         """
         run_id = request.run_id or new_run_id(utc_now())
         asked: dict[str, Any] = {"input": dict(request.input)} if request.input else {}
@@ -79,7 +83,13 @@ class Engine:
         if request.event is not None:
             asked["event"] = {"key": request.event.key, "instance_id": request.event.instance_id}
         begin = partial(_start, run_id, mapping=mapping.id, flow=flow, cause=request.cause, request=asked)
-        await self._db.awrite(begin)
+        try:
+            await self._db.awrite(begin)
+        except RetryLater:
+            # It may be recorded all the same.
+            self._owed[run_id] = partial(undo_start, run_id=run_id, queued=request.run_id is not None)
+            raise
+        self._owed.pop(run_id, None)
         async with self._pool.lease() as lease:
             live: Live | None = None
             try:
@@ -98,6 +108,19 @@ class Engine:
                 run.stopping = True
                 await work
                 raise
+
+    async def settle(self) -> None:
+        """Take down about runs what the state database did not answer for at the time.
+
+        :raises RetryLater: it still does not
+        """
+        if not self._owed:
+            return
+        owed = dict(self._owed)
+        await self._db.awrite(lambda connection: [work(connection) for work in owed.values()])
+        for run_id, work in owed.items():
+            if self._owed.get(run_id) is work:
+                del self._owed[run_id]
 
     def compiled(self, mapping: Mapping, flow: str) -> CompiledFlow:
         """A flow as closures; compiled once for each mapping object.
@@ -205,19 +228,12 @@ class Engine:
         )
         try:
             await live.drain()
+            if state == "succeeded":
+                await self._conclude(run, delivery)
         except Exception as lost:
             error = error or (lost if isinstance(lost, IntegrationError) else unexpected(lost, run.mapping.id))
             state = "failed"
-        if state == "succeeded" and run.request.only is not None and not run.total and run.exhausted:
-            gone = partial(
-                end_of_source, mapping=run.mapping.id, flow=run.flow, sources=run.exhausted, key=run.request.only
-            )
-            await self._db.awrite(gone)
         note = note or _warning(run)
-        event = run.request.event
-        if state == "succeeded" and delivery is not None and event is not None and event.outcome is not None:
-            outcome, found = event.outcome.value, delivery.id
-            await self._db.awrite(lambda connection: record_outcome(connection, found, outcome))
         return await self._finish(
             run.run_id,
             state,
@@ -227,6 +243,18 @@ class Engine:
             note=note,
             response=frame.answer.response,
         )
+
+    async def _conclude(self, run: Run, delivery: Delivery | None) -> None:
+        """What a run that succeeded means to the ledger."""
+        if run.request.only is not None and not run.total and run.exhausted:
+            gone = partial(
+                end_of_source, mapping=run.mapping.id, flow=run.flow, sources=run.exhausted, key=run.request.only
+            )
+            await self._db.awrite(gone)
+        event = run.request.event
+        if delivery is not None and event is not None and event.outcome is not None:
+            outcome, found = event.outcome.value, delivery.id
+            await self._db.awrite(lambda connection: record_outcome(connection, found, outcome))
 
     async def _delivery_of(self, run: Run) -> Delivery | None:
         """The delivery that the event's approval belongs to, its write-back finished."""
@@ -247,9 +275,13 @@ class Engine:
         response: Any = None,
     ) -> RunSummary:
         numbers = vars(counts)
-        await self._db.awrite(
-            lambda connection: finish_run(connection, run_id, state=state, counts=numbers, error=error, note=note)
-        )
+        finish = partial(finish_run, run_id=run_id, state=state, counts=numbers, error=error, note=note)
+        try:
+            await self._db.awrite(finish)
+        except RetryLater as reason:
+            # Everything that was done is done: only its record has to wait.
+            self._owed[run_id] = finish
+            log.warning("the end of a run is recorded later", run=run_id, reason=reason.sentence("en"))
         return RunSummary(
             run_id=run_id, state=state, error=error, problem=problem, note=note, response=response, **numbers
         )
@@ -297,10 +329,10 @@ def _start(run_id: str, connection: Any, **values: Any) -> None:
 def _warning(run: Run) -> str:
     if not run.warned:
         return ""
-    log.warning("documents come back although they are delivered", mapping=run.mapping.id, documents=run.warned)
+    log.warning("documents come back in vain", mapping=run.mapping.id, documents=run.warned)
     return (
-        f"警告：有 {run.warned} 张已送达的单据反复出现，未再发送 | "
-        f"warning: {run.warned} delivered documents keep coming back and were not sent again. {run.warning}"
+        f"警告：有 {run.warned} 张单据再次出现，未再发送 | "
+        f"warning: {run.warned} documents came back and were not sent again. {run.warning}"
     )
 
 

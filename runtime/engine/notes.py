@@ -11,7 +11,7 @@ from typing import Any
 
 from runtime.connectors.actions import Effect
 from runtime.engine.inquiry import Flights
-from runtime.errors import OutcomeUnknown
+from runtime.errors import OutcomeUnknown, RetryLater
 from runtime.faultpoints import FaultPoint, reach
 from runtime.store.database import Database
 from runtime.store.entries import Contradicted, Entry, IfTaken
@@ -66,6 +66,8 @@ class Notes:
         #: What is not known to be committed.
         self._unsaved: dict[str, EffectRecord] = {}
         self._saving = asyncio.Lock()
+        #: Whether the ledger may hold the delivery although nobody told its id: it is not written to any more.
+        self._doubtful = False
         self._soon: asyncio.Handle | None = None
         self._late: set[asyncio.Task[None]] = set()
         self._flights = flights
@@ -92,6 +94,7 @@ class Notes:
         """Returns when everything noted before is committed.
 
         :raises OutcomeUnknown: a person decides about this document
+        :raises RetryLater: the state database does not answer, or did not when the delivery was to be recorded
         """
         async with self._saving:
             await self._commit()
@@ -117,7 +120,7 @@ class Notes:
         """What ends the document's turn, for the caller to write; None if it never had an effect."""
         self._cancel()
         unsaved = tuple(self._unsaved.values())
-        if self.id is None and not unsaved:
+        if self.id is None and (self._doubtful or not unsaved):
             return None
         if self.state is DeliveryState.UNKNOWN:
             # That is committed already, and a person may have decided since.
@@ -153,6 +156,12 @@ class Notes:
             ) from reason
 
     def _begin(self) -> asyncio.Future[int | None]:
+        if self._doubtful:
+            raise RetryLater(
+                "状态数据库没有答复这张单据是否已登记，下次运行再处理",
+                "The state database did not say whether this document was recorded; the next run goes on with it",
+                where=self.place.document_key,
+            )
         unsaved = dict(self._unsaved)
         # Where this document itself says that it is unknown there is nothing to be told by others.
         if_taken = IfTaken.WRITE if self.state is DeliveryState.UNKNOWN else IfTaken.REFUSE
@@ -162,6 +171,8 @@ class Notes:
 
     def _saved(self, unsaved: Mapping[str, EffectRecord], write: asyncio.Future[int | None]) -> None:
         if write.cancelled() or write.exception() is not None:
+            lost = write.cancelled() or isinstance(write.exception(), RetryLater)
+            self._doubtful = self._doubtful or (lost and self.id is None)
             return
         self.id = write.result()
         for step, record in unsaved.items():
@@ -193,7 +204,8 @@ class Notes:
         intent = next((one for one in effects if one.state is EffectState.INTENT), None)
         if intent is None or self.place.source.startswith(RUN_SOURCES):
             return None
-        return Claim(**vars(self.place), connection=intent.connection, action=intent.action, since=self._since)
+        sent = {"connection": intent.connection, "action": intent.action, "digest": intent.digest}
+        return Claim(**vars(self.place), **sent, since=self._since)
 
     def _send(self) -> None:
         self._soon = None

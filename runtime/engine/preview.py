@@ -16,6 +16,7 @@ from runtime.engine.document import FROM_LEDGER, done_elsewhere, left_to, same_c
 from runtime.engine.each import unexpected
 from runtime.engine.engine import event_connection, find_flow, own_document
 from runtime.engine.forms import FormRefused, check_forms
+from runtime.engine.inquiry import sent
 from runtime.engine.live import refuse_unknown, resubmitted
 from runtime.engine.lookup import Lookup
 from runtime.engine.notes import Place
@@ -281,7 +282,13 @@ class _Preview:
         place = self._places.get(id(frame.records))
         if self._ledger is None or place is None:
             return
-        claim = Claim(**vars(place), connection=call.connector.name, action=call.action.name, since=frame.run.began_at)
+        claim = Claim(
+            **vars(place),
+            connection=call.connector.name,
+            action=call.action.name,
+            digest=sent(call)[1],
+            since=frame.run.began_at,
+        )
         try:
             await self._ledger.aread(partial(refuse_overlap, claim=claim))
         except SentElsewhere as other:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from jinja2 import StrictUndefined
 
@@ -28,11 +28,10 @@ from runtime.mapping.models import (
     WhileStep,
 )
 from runtime.mapping.parts import parts
+from runtime.store.overlap import APPROVAL
 
 __all__ = ["Submission", "submissions"]
 
-#: What every approval system calls it.
-_CREATE: Final = "create_approval"
 #: Whose documents they are, and the entity or table.
 Record = tuple[str, str]
 
@@ -92,7 +91,7 @@ class _Walk:
     ) -> Iterator[Submission]:
         for step in steps:
             match step:
-                case CallStep() if documents is not None and step.call.endswith(f".{_CREATE}"):
+                case CallStep() if documents is not None and step.call.endswith(f".{APPROVAL}"):
                     yield self._submission(documents, guards)
                 case CallStep() if step.id is not None:
                     self._reads[step.id] = step

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -75,6 +77,8 @@ class Alerts:
         self._clock = clock
         self._open: dict[str, Incident] = {}
         self._waiting: deque[_Line] = deque(maxlen=_MOST_WAITING)
+        #: What people were told and the state does not know yet: it would be wrong after a restart.
+        self._told: list[_Line] = []
         self._wake = asyncio.Event()
 
     async def load(self) -> None:
@@ -111,8 +115,10 @@ class Alerts:
     async def run(self) -> None:
         """Tell what there is to tell until cancelled."""
         while self._messenger is not None:
-            await self._wake.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._again_after[0] if self._told else None)
             self._wake.clear()
+            await self._remember()
             failures = 0
             while self._waiting:
                 lines = list(self._waiting)
@@ -133,14 +139,21 @@ class Alerts:
             return False
         told = set(map(id, lines))
         self._waiting = deque((line for line in self._waiting if id(line) not in told), maxlen=_MOST_WAITING)
-        try:
-            await self._database.awrite(lambda connection: _remember(connection, lines))
-        except RetryLater as error:
-            log.warning("alerts cannot be remembered", reason=error.sentence("en"))
+        self._told += lines
+        await self._remember()
         return True
 
+    async def _remember(self) -> None:
+        if not self._told:
+            return
+        try:
+            await self._database.awrite(partial(_remember, lines=tuple(self._told)))
+            self._told.clear()
+        except RetryLater as error:
+            log.warning("alerts are remembered later", reason=error.sentence("en"))
 
-def _remember(connection: Connection, lines: list[_Line]) -> None:
+
+def _remember(connection: Connection, lines: Sequence[_Line]) -> None:
     for line in lines:
         if line.over:
             close_incidents(connection, [line.incident.key])

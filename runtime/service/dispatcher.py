@@ -21,6 +21,9 @@ __all__ = ["Dispatcher", "failure_of"]
 
 log = structlog.get_logger(__name__)
 
+#: Seconds before a tick is tried again whose run could not start.
+_AGAIN_AFTER = 5.0
+
 #: (mapping id, flow name)
 _Key = tuple[str, str]
 
@@ -39,6 +42,11 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
 
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing is to be started any more."""
+        return self._stopping
+
     async def run(self, mapping: Mapping, flow: str, request: RunRequest) -> RunSummary:
         """Carry out a flow now, beside whatever else runs; for events and HTTP requests."""
         started = time.perf_counter()
@@ -54,6 +62,10 @@ class Dispatcher:
         _report(labels, request, summary)
         self._troubles.ran(mapping, flow, request, summary)
         return summary
+
+    async def settle(self) -> None:
+        """See :meth:`~runtime.engine.engine.Engine.settle`."""
+        await self._engine.settle()
 
     async def run_alone(self, mapping: Mapping, flow: str, request: RunRequest) -> RunSummary:
         """Carry out a flow when no other run of it is in progress; for ticks and runs by hand."""
@@ -83,7 +95,13 @@ class Dispatcher:
                 mapping = self._live.get(mapping_id)
                 if mapping is None or not mapping.enabled or flow not in mapping.flows:
                     return
-                await self.run_alone(mapping, flow, RunRequest(cause="schedule"))
+                try:
+                    await self.run_alone(mapping, flow, RunRequest(cause="schedule"))
+                except RetryLater as error:
+                    # Nothing was done. The next moment of this schedule may be a month away.
+                    log.warning("run could not start", task="/".join(key), reason=error.sentence("en"))
+                    await asyncio.sleep(_AGAIN_AFTER)
+                    continue
                 if key not in self._again:
                     return
         finally:

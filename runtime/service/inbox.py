@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Connection, func, select, update
 
 from runtime.connectors.events import Event
+from runtime.engine.each import unexpected
 from runtime.engine.request import RunRequest
 from runtime.errors import FixSetup, IntegrationError, RetryLater
 from runtime.mapping.choosing import fixed_connection, names_of
@@ -244,7 +245,7 @@ class InboxWorkers:
         )
         try:
             async with turn.lock:
-                carried = await self._work(item)
+                carried = await self._attempt(item)
         except RetryLater as error:
             # The state database did not take down what became of the event: it is taken up again.
             self._in_doubt = True
@@ -257,6 +258,16 @@ class InboxWorkers:
                 del self._in_order[key]
             self._free += 1
             self.wake()
+
+    async def _attempt(self, item: InboxEvent) -> Carried:
+        try:
+            return await self._work(item)
+        except IntegrationError:
+            raise
+        except Exception as fault:
+            # Whatever is wrong with this program or an extension: the event stays, for a person to try again.
+            error = unexpected(fault, f"inbox {item.id}")
+            return await self._failed(item, Carried(failure=error), error, None)
 
     async def _work(self, item: InboxEvent) -> Carried:
         # What an HTTP flow was called with goes to that flow, whoever created the approval.

@@ -11,13 +11,14 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection, update
 
+from runtime.engine.each import unexpected
 from runtime.engine.engine import Counts, Progress
 from runtime.errors import BadMapping, IntegrationError, RetryLater
 from runtime.service.dispatcher import Dispatcher
 from runtime.service.live import LiveMappings
 from runtime.service.requests import manual_request
 from runtime.store.database import Database
-from runtime.store.runs import RunInfo, claim_queued, finish_run, list_runs
+from runtime.store.runs import RunInfo, finish_run, queued_runs
 from runtime.store.tables import runs
 
 __all__ = ["ManualQueue"]
@@ -29,25 +30,43 @@ _LOOK_EVERY = 0.5
 
 
 class ManualQueue:
-    """Claims queued runs and starts each of them, one at a time per flow."""
+    """Starts queued runs, one at a time per flow. Until it begins a run stays queued in the state: nothing that the
+    database fails to answer, and no end of the process, makes it lost."""
 
     def __init__(self, database: Database, live: LiveMappings, dispatcher: Dispatcher) -> None:
         self._database = database
         self._live = live
         self._dispatcher = dispatcher
+        #: Ids of the runs that were taken up.
+        self._in_hand: set[str] = set()
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             try:
-                if await self._database.aread(lambda connection: list_runs(connection, states=["queued"], limit=1)):
-                    # "Run now" means what was saved a moment ago.
-                    await self._live.reload()
-                    for run in await self._database.awrite(claim_queued):
-                        self._dispatcher.spawn(self._carry_out(run), name=f"run {run.id}")
+                # First: one whose beginning is in doubt is queued again.
+                await self._dispatcher.settle()
+                await self._take_up()
             except RetryLater as error:
                 log.warning("queue cannot be read", reason=error.sentence("en"))
             await asyncio.sleep(_LOOK_EVERY)
+
+    async def _take_up(self) -> None:
+        if self._dispatcher.stopping:
+            return
+        # As they are before the look: one that ends meanwhile may still have been seen as queued.
+        known = frozenset(self._in_hand)
+        queued = await self._database.aread(partial(queued_runs, known=known))
+        if queued:
+            # "Run now" means what was saved a moment ago.
+            await self._live.reload()
+        for run in queued:
+            self._in_hand.add(run.id)
+            task = self._dispatcher.spawn(self._carry_out(run), name=f"run {run.id}")
+            task.add_done_callback(partial(self._over, run.id))
+
+    def _over(self, run_id: str, _task: asyncio.Task[None]) -> None:
+        self._in_hand.discard(run_id)
 
     async def _carry_out(self, run: RunInfo) -> None:
         mapping = self._live.get(run.mapping)
@@ -71,8 +90,10 @@ class ManualQueue:
             request = replace(request, only=run.request.get("only"))
             async with self._reported(run.id) as report:
                 await self._dispatcher.run_alone(mapping, run.flow, replace(request, progress=report))
-        except IntegrationError as error:
-            failure = error
+        except RetryLater as error:
+            log.warning("run could not start and stays queued", run=run.id, reason=error.sentence("en"))
+        except Exception as fault:
+            failure = fault if isinstance(fault, IntegrationError) else unexpected(fault, f"{run.mapping}/{run.flow}")
             await self._database.awrite(
                 lambda connection: finish_run(connection, run.id, state="failed", counts=vars(Counts()), error=failure)
             )

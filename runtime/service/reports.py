@@ -115,11 +115,13 @@ class Reports:
                 where=event.instance_id,
             )
         event = _stored(event, asked, key, turn)
+        earlier = self._waiting.get(event.key)
         waiting = self._waiting.setdefault(event.key, asyncio.get_running_loop().create_future())
         try:
             await self._intake.store_report(connection, event)
         except IntegrationError:
-            self._waiting.pop(event.key, None)
+            if earlier is None:
+                self._waiting.pop(event.key, None)
             raise
         return waiting
 

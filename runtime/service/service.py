@@ -16,7 +16,7 @@ from starlette.routing import Route
 from runtime.config import Settings
 from runtime.engine.engine import Engine
 from runtime.engine.pool import ConnectorPool
-from runtime.errors import CannotStart, IntegrationError
+from runtime.errors import CannotStart, IntegrationError, RetryLater
 from runtime.mapping.folder import MappingFolder
 from runtime.service.alerts import Alerts
 from runtime.service.callbacks import Callbacks
@@ -181,7 +181,10 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._dispatcher.finish(limit)
         # Nothing is in hand any more: the next start takes these up without asking what happened.
-        await self._database.awrite(release_events)
+        try:
+            await self._database.awrite(release_events)
+        except RetryLater as error:
+            log.warning("events in hand are released at the next start", reason=error.sentence("en"))
         await self._pool.aclose()
 
     def _wake(self) -> None:

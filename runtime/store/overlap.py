@@ -10,14 +10,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, bindparam, exists, or_, select
+from sqlalchemy import Connection, String, bindparam, exists, or_, select
 
 from runtime.connectors.actions import Effect
 from runtime.store.ledger import DeliveryState, EffectState
 from runtime.store.tables import deliveries, effects
 
-__all__ = ["Claim", "SentElsewhere", "overlapping", "refuse_overlap"]
+__all__ = ["APPROVAL", "Claim", "SentElsewhere", "overlapping", "refuse_overlap"]
+
+#: What every approval system calls it.
+APPROVAL: Final = "create_approval"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,21 +34,35 @@ class Claim:
     document_key: str
     connection: str
     action: str
+    #: Hash of what is sent.
+    digest: str
     #: The document was read after this.
     since: datetime
+
+    @property
+    def content(self) -> str:
+        """The :attr:`digest` that others must have sent to have done the same; empty = they have, whatever they sent.
+
+        A document of a certain table gets one approval. Its other consequences may be several, and where it is not
+        known what the documents are (rows of a procedure, a list) the same key may well mean another one.
+        """
+        certain = "/" in self.source.partition("#")[0]
+        return "" if self.action == APPROVAL and certain else self.digest
 
 
 class SentElsewhere(Exception):
     """Another flow has done the same for the document.
 
     :param delivery_id: its delivery
+    :param state: of that
     """
 
-    def __init__(self, delivery_id: int, mapping: str, flow: str) -> None:
-        super().__init__(delivery_id, mapping, flow)
+    def __init__(self, delivery_id: int, mapping: str, flow: str, state: DeliveryState) -> None:
+        super().__init__(delivery_id, mapping, flow, state)
         self.delivery_id = delivery_id
         self.mapping = mapping
         self.flow = flow
+        self.state = state
 
 
 def refuse_overlap(connection: Connection, claim: Claim) -> None:
@@ -67,27 +85,36 @@ def overlapping(connection: Connection, claims: Sequence[Claim]) -> bool:
 
 
 def _others(connection: Connection, claims: Iterable[Claim]) -> Iterator[SentElsewhere]:
-    alike: dict[tuple[str, ...], list[Claim]] = defaultdict(list)
+    alike: dict[tuple[str, str, str], dict[str, list[Claim]]] = defaultdict(lambda: defaultdict(list))
     for claim in claims:
-        alike[claim.source, claim.mapping, claim.flow, claim.connection, claim.action].append(claim)
-    for (source, mapping, flow, name, action), group in alike.items():
+        alike[claim.source, claim.mapping, claim.flow][claim.document_key].append(claim)
+    for (source, mapping, flow), group in alike.items():
         asked = {
             "its_source": source,
-            "its_keys": [claim.document_key for claim in group],
+            "its_keys": list(group),
             "its_mapping": mapping,
             "its_flow": flow,
-            "since": min(claim.since for claim in group),
+            "since": min(claim.since for ones in group.values() for claim in ones),
         }
         for row in connection.execute(_OTHERS, asked).all():
-            done = {"its_delivery": row.id, "its_connection": name, "its_action": action}
-            if connection.scalar(_CREATED, done):
-                yield SentElsewhere(row.id, row.mapping, row.flow)
+            if any(_did(connection, row.id, claim) for claim in group[row.document_key]):
+                yield SentElsewhere(row.id, row.mapping, row.flow, DeliveryState(row.state))
+
+
+def _did(connection: Connection, delivery_id: int, claim: Claim) -> bool:
+    asked = {
+        "its_delivery": delivery_id,
+        "its_connection": claim.connection,
+        "its_action": claim.action,
+        "its_content": claim.content,
+    }
+    return bool(connection.scalar(_CREATED, asked))
 
 
 # Built once: building statements would cost more than carrying them out. Two, because hardly ever is there another
 # flow's delivery, and joined they tempt a planner to begin with the effects, of which there are many.
 _OTHERS = (
-    select(deliveries.c.id, deliveries.c.mapping, deliveries.c.flow)
+    select(*(deliveries.c[name] for name in ("id", "mapping", "flow", "document_key", "state")))
     .where(
         deliveries.c.source == bindparam("its_source"),
         deliveries.c.document_key.in_(bindparam("its_keys", expanding=True)),
@@ -103,5 +130,6 @@ _CREATED = select(
         effects.c.state != EffectState.ABSENT,
         effects.c.connection == bindparam("its_connection"),
         effects.c.action == bindparam("its_action"),
+        or_(bindparam("its_content", type_=String) == "", effects.c.digest == bindparam("its_content")),
     )
 )

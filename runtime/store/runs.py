@@ -23,7 +23,6 @@ __all__ = [
     "RunDocument",
     "RunInfo",
     "add_documents",
-    "claim_queued",
     "error_record",
     "finish_run",
     "get_run",
@@ -34,7 +33,9 @@ __all__ = [
     "prune_payloads",
     "prune_runs",
     "queue_run",
+    "queued_runs",
     "start_run",
+    "undo_start",
 ]
 
 _INSERT_DOCUMENT = insert(run_documents)
@@ -110,23 +111,34 @@ def queue_run(
     return run_id
 
 
-def claim_queued(connection: Connection, *, limit: int = 16) -> list[RunInfo]:
-    """Take the oldest queued runs; they are ``running`` from now on, and nobody else gets them."""
-    query = select(runs).where(runs.c.state == "queued").order_by(runs.c.queued_at).limit(limit)
-    rows = connection.execute(query.with_for_update(skip_locked=True)).all()
-    ids = [row.id for row in rows]
-    if ids:
-        _begin(connection, ids)
-    return [_run(row) for row in rows]
+def queued_runs(connection: Connection, *, known: Collection[str] = (), limit: int = 16) -> list[RunInfo]:
+    """The oldest runs that were asked for and have not begun.
+
+    :param known: ids of those to leave out
+    """
+    query = select(runs).where(runs.c.state == "queued", runs.c.id.not_in(known)).order_by(runs.c.queued_at)
+    return [_run(row) for row in connection.execute(query.limit(limit))]
 
 
 def start_run(
     connection: Connection, run_id: str, *, mapping: str, flow: str, cause: str, request: Mapping[str, Any]
 ) -> None:
     """Record that a run begins, whether it was queued before or not."""
-    if not _begin(connection, [run_id]):
+    if not _begin(connection, run_id):
         _add(connection, run_id, mapping=mapping, flow=flow, cause=cause, request=request)
-        _begin(connection, [run_id])
+        _begin(connection, run_id)
+
+
+def undo_start(connection: Connection, run_id: str, *, queued: bool) -> None:
+    """A run did not begin after all, should that have been recorded.
+
+    :param queued: it goes on waiting for its turn
+    """
+    begun = (runs.c.id == run_id, runs.c.state == "running")
+    if queued:
+        connection.execute(update(runs).where(*begun).values(state="queued", started_at=None))
+    else:
+        connection.execute(delete(runs).where(*begun))
 
 
 def finish_run(
@@ -299,10 +311,10 @@ def _add(
     connection.execute(insert(runs).values(**values, state="queued", queued_at=utc_now()))
 
 
-def _begin(connection: Connection, ids: Collection[str]) -> int:
-    """These run from now on; returns how many there are."""
-    begun = update(runs).where(runs.c.id.in_(ids)).values(state="running", started_at=utc_now())
-    return connection.execute(begun).rowcount
+def _begin(connection: Connection, run_id: str) -> bool:
+    """It runs from now on; False if it is not there."""
+    begun = update(runs).where(runs.c.id == run_id).values(state="running", started_at=utc_now())
+    return bool(connection.execute(begun).rowcount)
 
 
 def _first_id(moment: datetime) -> str:

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain, groupby
 from typing import Any, NamedTuple, Self, TypeVar
@@ -174,9 +174,9 @@ class Writer:
         return result
 
     def _let_go(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 class _NotCommitted(Exception):
@@ -223,7 +223,7 @@ def _deliver(settled: list[_Settled]) -> None:
             _resolve([one])
     for loop, ones in loops.items():
         # A loop that was closed meanwhile has nobody left who waits.
-        if not loop.is_closed():
+        with suppress(RuntimeError):
             loop.call_soon_threadsafe(_resolve, ones)
 
 

@@ -22,7 +22,7 @@ from runtime.errors import (
 )
 from runtime.store.instances import find_instance
 from runtime.store.listings import list_deliveries
-from runtime.store.runs import get_run, list_run_documents
+from runtime.store.runs import get_run, list_run_documents, list_runs
 
 MANUAL = RunRequest(cause="manual")
 
@@ -349,3 +349,26 @@ async def test_a_named_request_has_one_effect(bench) -> None:
     answers = [(await bench.engine.run(mapping, "inbound", request)).response for _ in range(2)]
     assert [(one.status, one.body) for one in answers] == [(201, 1), (201, 1)]
     assert bench.world.comments == ["hello"]
+
+
+async def test_a_verdict_that_the_ledger_did_not_take_down_is_carried_out_again(bench, monkeypatch) -> None:
+    bench.world.add(1)
+    mapping = bench.mapping()
+    await bench.engine.run(mapping, "submit", MANUAL)
+    awrite, lost = bench.db.awrite, 1
+
+    async def lossy(work: Any) -> Any:
+        nonlocal lost
+        if lost and "_conclude" in getattr(work, "__qualname__", ""):
+            lost -= 1
+            raise RetryLater("没有答复", "No answer")
+        return await awrite(work)
+
+    monkeypatch.setattr(bench.db, "awrite", lossy)
+    request = RunRequest(cause="event", event=finished("i1"))
+    summary = await bench.engine.run(mapping, "verdict", request)
+    assert (summary.state, type(summary.error)) == ("failed", RetryLater)
+    assert {run.state for run in bench.db.read(list_runs)} == {"succeeded", "failed"}
+    summary = await bench.engine.run(mapping, "verdict", request)
+    assert summary.state == "succeeded"
+    assert bench.world.count("erp.update") == 2

@@ -17,7 +17,7 @@ from runtime.store.inbox import claim_events, event_done, insert_event
 from runtime.store.ledger import Delivery
 from runtime.store.listings import list_deliveries
 from runtime.store.resolution import resolve_created, resolve_resend, unknown_steps
-from runtime.store.runs import claim_queued
+from runtime.store.runs import queued_runs
 
 MANUAL = RunRequest(cause="manual")
 
@@ -54,7 +54,7 @@ async def test_created_goes_on_with_the_remaining_steps(bench) -> None:
     mapping, delivery = await unknown(bench)
     decided = bench.db.write(partial(resolve_created, delivery_id=delivery.id, created="i1", by="li@office"))
     assert (decided.state, decided.instance_id, decided.error) == ("resolved", "i1", None)
-    [queued] = bench.db.write(claim_queued)
+    [queued] = bench.db.read(queued_runs)
     assert (queued.mapping, queued.flow, queued.cause, queued.request) == ("demo", "submit", "manual", {"only": "1"})
     summary = await bench.engine.run(mapping, "submit", RunRequest(cause="manual", only=queued.request["only"]))
     assert summary.done == 1

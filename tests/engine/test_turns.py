@@ -9,7 +9,7 @@ from typing import Any
 from runtime.connectors.actions import Effect
 from runtime.engine import document
 from runtime.engine.request import RunRequest
-from runtime.errors import FormGone
+from runtime.errors import FormGone, RetryLater
 from runtime.store.columns import utc_now
 from runtime.store.entries import Entry
 from runtime.store.ledger import EffectState
@@ -116,3 +116,55 @@ async def test_an_intent_that_waited_long_for_its_turn_is_committed_anew(bench, 
     await bench.engine.run(bench.mapping(), "submit", MANUAL)
     assert len(ages) == 6
     assert max(ages) < timedelta(seconds=0.4)
+
+
+async def test_an_intent_that_cannot_be_renewed_was_never_sent(bench, monkeypatch) -> None:
+    """The database goes away while the document waits for its turn: nobody has to find out whether it was sent."""
+    bench.world.add(1)
+    monkeypatch.setattr(document, "_FRESH", timedelta())
+    begin_write, intents = bench.db.begin_write, 0
+
+    def begin(work: Any) -> asyncio.Future[Any]:
+        nonlocal intents
+        intents += isinstance(work, Entry) and any(one.state is EffectState.INTENT for one in work.effects)
+        if intents != 2:
+            return begin_write(work)
+        intents += 1
+        lost: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        lost.set_exception(RetryLater("没有答复", "No answer"))
+        return lost
+
+    monkeypatch.setattr(bench.db, "begin_write", begin)
+    await bench.engine.run(bench.mapping(), "submit", MANUAL)
+    [delivery] = bench.db.read(list_deliveries)
+    assert [one.state for one in delivery.effects.values()] == [EffectState.ABSENT]
+    assert not bench.world.approvals
+    summary = await bench.new_engine().run(bench.mapping(), "submit", MANUAL)
+    assert (summary.done, bench.world.count("oa.reconcile")) == (1, 0)
+
+
+async def test_a_document_whose_first_record_got_no_answer_is_left_to_the_next_run(bench, monkeypatch) -> None:
+    """It may stand in the ledger: recorded once more it would be in its own way, and its failure not be recorded."""
+    bench.world.add(1)
+    rows, each = bench.submit_steps
+    begun = {"call": "erp.update", "with": {"entity": "Drafts", "key": "{{ draft.DocEntry }}", "values": {"Seen": "Y"}}}
+    mapping = bench.mapping(submit=[rows, {**each, "steps": [begun, *each["steps"]]}])
+    begin_write, lost = bench.db.begin_write, 1
+
+    def begin(work: Any) -> asyncio.Future[Any]:
+        nonlocal lost
+        write = begin_write(work)
+        if not lost or not isinstance(work, Entry):
+            return write
+        lost -= 1
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        write.add_done_callback(lambda _: answer.set_exception(RetryLater("没有答复", "No answer")))
+        return answer
+
+    monkeypatch.setattr(bench.db, "begin_write", begin)
+    summary = await bench.engine.run(mapping, "submit", MANUAL)
+    assert (summary.failed, summary.error) == (1, None)
+    recorded = bench.db.read(lambda state: list_run_documents(state, summary.run_id))
+    assert [one.error["type"] for one in recorded if one.document] == ["RetryLater"]
+    summary = await bench.engine.run(mapping, "submit", MANUAL)
+    assert (summary.done, len(bench.world.approvals), bench.world.drafts[1]["Mark"]) == (1, 1, "Y")

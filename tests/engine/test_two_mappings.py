@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from runtime.connectors.actions import Finding
 from runtime.engine.preview import preview
 from runtime.engine.request import RunRequest
-from runtime.errors import ValueRefused
+from runtime.errors import TimedOut, ValueRefused
 from runtime.mapping.models import Mapping
 from runtime.store.ledger import DeliveryState, EffectState
 from runtime.store.listings import list_deliveries
@@ -52,7 +53,8 @@ async def test_what_another_mapping_has_not_come_to_its_end_with_is_left_to_it(b
     bench.world.before = lambda _name, _params: None
     summary = await bench.engine.run(copy_of(mapping), "submit", MANUAL)
     assert (summary.skipped, summary.total, len(bench.world.approvals)) == (1, 1, 1)
-    assert "'demo' (flow submit) has sent this document already (delivery 1)" in summary.note
+    assert "mapping 'demo' (flow submit) has sent this document already" in summary.note
+    assert "(delivery 1)" in summary.note
     assert states(bench) == {("demo", "1"): DeliveryState.FAILED}
     shown = await preview(copy_of(mapping), "submit", bench.pool, ledger=bench.db)
     [document] = shown.documents
@@ -107,3 +109,59 @@ async def test_an_intent_without_an_answer_keeps_the_other_mapping_away(bench) -
     assert (other.skipped, len(bench.world.approvals)) == (1, 1)
     own = await engine.run(mapping, "submit", MANUAL)
     assert (own.done, len(bench.world.approvals), bench.world.drafts[1]["Mark"]) == (1, 1, "Y")
+
+
+def listed(bench: Any, name: str) -> Mapping:
+    """Documents that are rows of a list, as a procedure yields them: nothing tells what they are."""
+    each = {
+        "each": "{{ input.rows }}", "as": "one", "key": "{{ one.id }}", "steps": [
+            {"call": "oa.create_approval", "with": {"values": {"名称": "{{ one.name }}"}, "originator": "u"}},
+            {"call": "erp.update", "with": {"entity": "Drafts", "key": "{{ one.id }}", "values": {"Mark": "Y"}}},
+        ],
+    }  # fmt: skip
+    return bench.mapping(submit=[each]).model_copy(update={"id": name})
+
+
+@pytest.mark.parametrize(("name", "sent"), [("order 7", 1), ("delivery 7", 2)], ids=["the same", "another"])
+async def test_the_same_key_in_two_lists_may_be_two_documents(bench, name, sent) -> None:
+    """The first one's write-back fails for good: a document that only has the same key is not kept back by that."""
+    rows = {"rows": [{"id": 7, "name": "order 7"}]}
+    await bench.engine.run(listed(bench, "orders"), "submit", RunRequest(cause="manual", input=rows))
+    assert states(bench)["orders", "7"] is not DeliveryState.COMPLETE
+    rows = {"rows": [{"id": 7, "name": name}]}
+    await bench.engine.run(listed(bench, "others"), "submit", RunRequest(cause="manual", input=rows))
+    assert len(bench.world.approvals) == sent
+
+
+async def test_a_document_may_have_consequences_of_several_kinds(bench) -> None:
+    """Two flows comment on the same document, in other words: each of them does."""
+    bench.world.add(1)
+
+    rows, each = bench.submit_steps
+    comment = {"call": "oa.comment", "with": {"text": "first"}}
+    refused = {"call": "erp.update", "with": {"entity": "Drafts", "key": 99, "values": {"Mark": "Y"}}}
+    first = bench.mapping(submit=[rows, {**each, "steps": [comment, refused]}])
+    second = bench.mapping(submit=[rows, {**each, "steps": [{**comment, "with": {"text": "second"}}]}])
+    await bench.engine.run(first, "submit", MANUAL)
+    await bench.engine.run(copy_of(second), "submit", MANUAL)
+    assert bench.world.comments == ["first", "second"]
+
+
+async def test_what_is_to_be_done_depends_on_how_the_other_mapping_stands(bench) -> None:
+    bench.world.add(1)
+
+    def lost(name: str, _params: Any) -> None:
+        if name == "oa.create_approval":
+            raise TimedOut("超时", "Timed out")
+
+    bench.world.after = lost
+    bench.world.finding = Finding.UNCLEAR
+    mapping = bench.mapping()
+    await bench.engine.run(mapping, "submit", MANUAL)
+    summary = await bench.engine.run(copy_of(mapping), "submit", MANUAL)
+    assert "Let that mapping finish it" in summary.note
+    await bench.engine.run(mapping, "submit", MANUAL)
+    assert states(bench) == {("demo", "1"): DeliveryState.UNKNOWN}
+    summary = await bench.engine.run(copy_of(mapping), "submit", MANUAL)
+    assert "decide about delivery 1 on the Deliveries page" in summary.note
+    assert len(bench.world.approvals) == 1

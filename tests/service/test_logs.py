@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -105,3 +107,16 @@ def test_the_level_is_respected(capsys: pytest.CaptureFixture[str]) -> None:
 def test_another_level_is_refused_in_words() -> None:
     with pytest.raises(CannotStart, match="B1_LOG"):
         configure_logs("chatty", "console")
+
+
+def test_no_log_call_uses_a_name_that_is_taken() -> None:
+    """``event=`` would raise in the middle of whatever is being done; others would hide what the log says itself."""
+    taken = {"event", "level", "timestamp", "stack", "exception"}
+    wrong = []
+    root = Path(__file__).parents[2]
+    for folder in ("runtime", "studio"):
+        for path in (root / folder).rglob("*.py"):
+            for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(call, ast.Call) and ast.unparse(call.func).startswith(("log.", "write")):
+                    wrong += [f"{path}:{call.lineno}" for one in call.keywords if one.arg in taken]
+    assert not wrong

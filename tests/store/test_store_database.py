@@ -230,3 +230,27 @@ def test_a_killed_runtime_leaves_nothing_claimed(tmp_path: Path) -> None:
     with db.claim_runtime("next"):
         assert db.runtime_alive().description == "next"
     db.close()
+
+
+def test_a_connection_that_cannot_even_be_closed_is_given_up(sqlite_db, monkeypatch) -> None:
+    class Broken:
+        def begin(self) -> None:
+            raise ValueError("broken")
+
+        def close(self) -> None:
+            raise ValueError("broken")
+
+    monkeypatch.setattr(sqlite_db._writer, "_connection", Broken())
+    with pytest.raises(ValueError, match="broken"):
+        sqlite_db.write(lambda _state: None)
+    assert sqlite_db.write(lambda _state: 1) == 1
+
+
+def test_an_event_loop_that_closes_at_the_wrong_moment_does_not_end_the_writer(sqlite_db, monkeypatch) -> None:
+    loop = asyncio.new_event_loop()
+    future = loop.create_future()
+    loop.close()
+    with monkeypatch.context() as moment:
+        moment.setattr(loop, "is_closed", lambda: False)  # as it was a moment ago
+        sqlite_db._writer.submit(lambda _state: None, future)
+        assert sqlite_db.write(lambda _state: 1) == 1

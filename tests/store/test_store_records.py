@@ -23,13 +23,27 @@ def unique() -> str:
     return os.urandom(4).hex()
 
 
-def test_a_queued_run_is_claimed_once(db, unique) -> None:
-    run_id = db.write(lambda c: runs.queue_run(c, mapping=unique, flow="f", cause="manual", request={"limit": 3}))
-    claimed = [one for one in db.write(runs.claim_queued) if one.mapping == unique]
-    assert [one.id for one in claimed] == [run_id]
-    assert claimed[0].request == {"limit": 3}
-    assert [one for one in db.write(runs.claim_queued) if one.mapping == unique] == []
+def test_a_run_is_queued_until_it_begins(db, unique) -> None:
+    def queued(**known) -> list[runs.RunInfo]:
+        return [one for one in db.read(lambda c: runs.queued_runs(c, limit=1000, **known)) if one.mapping == unique]
+
+    wanted = {"mapping": unique, "flow": "f", "cause": "manual", "request": {"limit": 3}}
+    run_id = db.write(lambda c: runs.queue_run(c, **wanted))
+    [found] = queued()
+    assert (found.id, found.request) == (run_id, {"limit": 3})
+    assert queued(known=[run_id]) == []
+    db.write(lambda c: runs.start_run(c, run_id, **wanted))
+    assert queued() == []
     assert db.read(lambda c: runs.get_run(c, run_id)).state == "running"
+    db.write(lambda c: runs.undo_start(c, run_id, queued=True))
+    assert [one.started_at for one in queued()] == [None]
+
+
+def test_of_a_run_that_did_not_begin_nothing_is_left(db, unique) -> None:
+    wanted = {"mapping": unique, "flow": "f", "cause": "schedule", "request": {}}
+    db.write(lambda c: runs.start_run(c, unique, **wanted))
+    db.write(lambda c: runs.undo_start(c, unique, queued=False))
+    assert db.read(lambda c: runs.get_run(c, unique)) is None
 
 
 def test_a_run_is_recorded_from_start_to_end(db, unique) -> None:
