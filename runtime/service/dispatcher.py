@@ -147,6 +147,8 @@ def _report(labels: dict[str, str], request: RunRequest, summary: RunSummary) ->
     if summary.state != "succeeded" and request.cause == "event":
         # The inbox says what became of the event.
         write = log.debug
+    if summary.state != "succeeded" and summary.error is not None:
+        counts |= {"zh": summary.error.sentence("zh-CN"), "en": summary.error.sentence("en")}
     write("run finished", **labels, cause=request.cause, run=summary.run_id, state=summary.state, **counts)
 
 
