@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.errors import CannotStart
+from runtime.engine.engine import RunRequest, RunSummary
+from runtime.errors import CannotStart, Unreachable
+from runtime.service.dispatcher import _report
 from runtime.service.logs import configure_logs, scrub
 
 
@@ -69,3 +72,14 @@ def test_the_level_is_respected(capsys: pytest.CaptureFixture[str]) -> None:
 def test_another_level_is_refused_in_words() -> None:
     with pytest.raises(CannotStart, match="B1_LOG"):
         configure_logs("chatty", "console")
+
+
+@pytest.mark.parametrize("place", ["error", "problem"])
+def test_a_run_that_failed_says_why_in_both_languages(place: str) -> None:
+    error = Unreachable("连不上", "It cannot be reached", where="b1")
+    told: dict[str, Any] = {place: error}
+    summary = RunSummary(run_id="r1", state="failed", **told)
+    with structlog.testing.capture_logs() as lines:
+        _report({"mapping": "m", "flow": "f"}, RunRequest(cause="schedule"), summary)
+    [line] = lines
+    assert (line["event"], line["zh"], line["en"]) == ("run finished", error.sentence("zh-CN"), error.sentence("en"))
