@@ -25,7 +25,7 @@ def _duration(value: Any) -> Any:
         return value
     found = _DURATION.fullmatch(value.strip())
     if found is None:
-        raise ValueError("a duration is a number and a unit: 30s 5m 2h 7d 4w")
+        raise ValueError("时长是数字加单位 · a duration is a number and a unit: 30s 5m 2h 7d 4w")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 

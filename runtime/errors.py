@@ -20,6 +20,7 @@
     │   ├── FormGone               the form is missing or was deleted
     │   ├── BadExpression          an expression does not compile
     │   ├── SecretsLocked          the key that opens the secrets is missing or wrong
+    │   │   └── KeyOutOfPlace      the key itself is good, but not where or how it is kept
     │   └── CannotStart            port in use, folder not writable, state in use by another runtime …
     ├── OutcomeUnknown             an effect may or may not have happened: never repeat blindly
     └── Refused                    somebody asked for what is not allowed
@@ -47,6 +48,7 @@ __all__ = [
     "FixSetup",
     "FormGone",
     "IntegrationError",
+    "KeyOutOfPlace",
     "LoginRefused",
     "MappingFailed",
     "NotFound",
@@ -226,6 +228,13 @@ class CannotStart(FixSetup):
 
     remote_zh = "原因"
     remote_en = "cause"
+
+
+class KeyOutOfPlace(SecretsLocked):
+    """The key itself is good; where or how it is kept has to change first, and the message says how."""
+
+    hint_zh = ""
+    hint_en = ""
 
 
 class OutcomeUnknown(IntegrationError):

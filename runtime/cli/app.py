@@ -37,7 +37,7 @@ _INTERRUPTED = 130
 #: Global options with a value; they may stand before or behind the command.
 _GLOBAL_VALUES = ("--var", "--state", "--mappings")
 _GLOBAL_FLAGS = ("--debug",)
-_LISTS = (["runs"], ["deliveries"])
+_LISTS = (["runs"], ["deliveries"], ["callbacks"])
 _EPILOG = (
     "全局选项可放在命令之前或之后；也可用环境变量 B1_VAR、B1_STATE、B1_MAPPINGS、B1_LOG … 设定。"
     "Global options may stand before or behind the command; the environment (B1_VAR, B1_STATE …) sets them too."
@@ -119,7 +119,8 @@ def start(arguments: Sequence[str] | None = None) -> None:
 def _hoist(arguments: list[str]) -> list[str]:
     """Global options first, wherever they stood; what follows ``--`` is left alone.
 
-    ``--state`` is also a filter of the lists of runs and deliveries: there only an address is the global option.
+    ``--state`` is also a filter of the lists of runs, deliveries and callbacks: there only an address is the global
+    option.
     """
     front: list[str] = []
     rest: list[str] = []
@@ -129,11 +130,13 @@ def _hoist(arguments: list[str]) -> list[str]:
         if word == "--":
             rest += arguments[position:]
             break
-        if word in _GLOBAL_FLAGS or word.startswith(tuple(f"{name}=" for name in _GLOBAL_VALUES)):
+        name, joined, value = word.partition("=")
+        if name == "--state" and rest[:1] in _LISTS:
+            value = value if joined else "".join(arguments[position + 1 : position + 2])
+            (front if "://" in value else rest).extend(("--state", value))
+            position += not joined
+        elif word in _GLOBAL_FLAGS or (joined and name in _GLOBAL_VALUES):
             front.append(word)
-        elif word == "--state" and rest[:1] in _LISTS and "://" not in "".join(arguments[position + 1 : position + 2]):
-            rest += arguments[position : position + 2]
-            position += 1
         elif word in _GLOBAL_VALUES:
             front += arguments[position : position + 2]
             position += 1

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli.output import State, print_table, say
+from runtime.cli.output import State, check_states, print_table, say
 from runtime.cli.workspace import workspace_of
 
 __all__ = ["app"]
@@ -27,8 +27,9 @@ def list_all(
     limit: Annotated[int, typer.Option(help="最多多少行 · At most so many rows", min=1)] = 20,
 ) -> None:
     """列出最近的回调事件 · List the latest events."""
-    from runtime.store.inbox import list_events
+    from runtime.store.inbox import STATES, list_events
 
+    check_states(state or (), STATES)
     states = ["failed"] if by_hand else state or []
     events = workspace_of(context).database.read(
         lambda opened: list_events(opened, states=states, name=connection, by_hand=by_hand, limit=limit)
@@ -41,11 +42,14 @@ def list_all(
                 item.id, item.connection, item.event.type, item.event.instance_id, State(item.state), item.attempts,
                 item.received_at,
                 item.next_attempt_at or ("人工 by hand" if item.state == "failed" else ""),
-                (item.error or {}).get("zh", "") or item.note,
+                "" if item.error else item.note,
             )
             for item in events
         ],
     )  # fmt: skip
+    for item in events:
+        if item.error:
+            say(f"{item.id}: {item.error.get('zh', '')}\n  {item.error.get('en', '')}")
 
 
 @app.command("retry")

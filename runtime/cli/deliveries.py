@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.output import State, print_table, say
+from runtime.cli.output import State, check_states, print_table, say
 from runtime.cli.workspace import workspace_of
 
 if TYPE_CHECKING:
@@ -33,16 +33,10 @@ def list_all(
     limit: Annotated[int, typer.Option(help="最多多少行 · At most so many rows", min=1)] = 20,
 ) -> None:
     """列出单据的交付，最近变化的在前 · List the documents' deliveries, last changed first."""
-    from runtime.errors import Refused
     from runtime.store.ledger import DeliveryState
     from runtime.store.listings import list_deliveries
 
-    wrong = set(state or ()) - set(DeliveryState)
-    if wrong:
-        states = ", ".join(DeliveryState)
-        raise Refused(
-            f"没有这样的状态（有：{states}）", f"There is no such state (there are: {states})", where=", ".join(wrong)
-        )
+    check_states(state or (), DeliveryState)
     found = workspace_of(context).database.read(
         lambda connection: list_deliveries(connection, states=state or (), mapping=mapping, limit=limit)
     )
@@ -124,5 +118,5 @@ def _result(created: str) -> str | dict[str, Any]:
     try:
         result: dict[str, Any] = json.loads(created, parse_float=Decimal)
     except ValueError as error:
-        raise Refused("--created 不是有效的 JSON", "--created is no valid JSON", remote=str(error)) from error
+        raise Refused(f"--created 不是有效的 JSON（{error}）", f"--created is no valid JSON ({error})") from error
     return result

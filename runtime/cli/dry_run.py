@@ -40,7 +40,9 @@ async def show(workspace: Workspace, mapping: Mapping, flow: str, *, values: dic
         _print_document(document)
     if result.response is not None:
         print(f"\n→ {pretty_json(result.response.body)}")
-    if result.error is not None:
+    # What went wrong outside every document stands with the flow's own part already, if there is one.
+    shown = {document.error.sentence("en") for document in result.documents if document.error is not None}
+    if result.error is not None and result.error.sentence("en") not in shown:
         complain(result.error)
     failed = sum(document.state in ("failed", "unknown") for document in result.documents)
     say(

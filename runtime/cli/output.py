@@ -9,13 +9,15 @@ from io import StringIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from runtime.errors import IntegrationError
+from runtime.errors import IntegrationError, Refused
 
-__all__ = ["State", "complain", "local_time", "pretty_json", "print_table", "say"]
+__all__ = ["State", "check_states", "complain", "local_time", "pretty_json", "print_table", "say"]
 
 #: States and levels as people read them.
 _WORDS = {
     "queued": "排队 queued",
+    "new": "未处理 new",
+    "working": "处理中 working",
     "running": "运行中 running",
     "succeeded": "成功 succeeded",
     "partial": "部分失败 partial",
@@ -71,6 +73,20 @@ class State(str):
     def style(self) -> str:
         """The colour it is shown in."""
         return _STYLES.get(self, "")
+
+
+def check_states(given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse a filter by a state that does not exist: an empty list would look like good news.
+
+    :raises Refused: at least one of the states given is not known
+    """
+    wrong = set(given) - set(known)
+    if wrong:
+        states = ", ".join(known)
+        raise Refused(
+            f"没有这样的状态（有：{states}）", f"There is no such state (there are: {states})",
+            where=", ".join(sorted(wrong)),
+        )  # fmt: skip
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

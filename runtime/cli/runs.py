@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime.cli.output import State, local_time, pretty_json, print_table, say
+from runtime.cli.output import State, check_states, local_time, pretty_json, print_table, say
 from runtime.cli.workspace import Workspace, workspace_of
 
 if TYPE_CHECKING:
@@ -33,13 +33,17 @@ def list_all(
     ] = False,
 ) -> None:
     """列出最近的运行 · List the latest runs."""
-    from runtime.store.runs import list_runs
+    from runtime.store.runs import STATES, list_runs
 
+    check_states(state or (), STATES)
     runs = workspace_of(context).database.read(
         lambda connection: list_runs(connection, mapping=mapping, states=state or (), with_empty=empty, limit=limit)
     )
     print_table(
-        ("编号 id", "流程 flow", "起因 cause", "状态 state", "开始 started", "单据 docs", "失败 failed", "未知 open"),
+        (
+            "编号 id", "流程 flow", "起因 cause", "状态 state", "开始 started", "单据 docs", "失败 failed",
+            "未知 unknown",
+        ),
         [
             (
                 run.id, f"{run.mapping}/{run.flow}", State(run.cause), State(run.state),

@@ -45,7 +45,7 @@ class Workspace:
                 "环境变量或参数的值无效",
                 "A setting has an invalid value",
                 where=f"B1_{'_'.join(map(str, wrong['loc'])).upper()}",
-                remote=wrong["msg"],
+                remote=wrong["msg"].removeprefix("Value error, "),
             ) from error
 
     @cached_property

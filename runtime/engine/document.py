@@ -237,8 +237,8 @@ class Document:
             reason = second
         # Nothing but a finding counts so soon: the request may still be under way.
         raise RetryLater(
-            "请求没有得到答复，暂时无法确认结果；台账已记录，下次运行先对账",
-            "No answer came and the outcome cannot be established yet; the next run looks for it first",
+            "请求没有得到明确答复，暂时无法确认结果；台账已记录，下次运行先对账",
+            "No clear answer came and the outcome cannot be established yet; the next run looks for it first",
             where=error.where or call.step,
             code=error.code or reason.code,
             remote=error.remote or reason.remote,
@@ -251,8 +251,8 @@ class Document:
             return await self._adopt(call, intent, answer)
         if intent.state is EffectState.INTENT and not self._inquiry.settled(intent):
             raise RetryLater(
-                "上一次请求没有得到答复，对方可能仍在处理；稍后再核对",
-                "An earlier request got no answer and may still be under way; it is looked for again later",
+                "上一次请求没有得到明确答复，对方可能仍在处理；稍后再核对",
+                "An earlier request got no clear answer and may still be under way; it is looked for again later",
                 where=call.step,
             )
         if answer.finding is Finding.ABSENT:

@@ -191,9 +191,11 @@ def refuse_unknown(standing: Delivery | None) -> None:
     """
     if standing is not None and standing.state is DeliveryState.UNKNOWN:
         error: Mapping[str, str] = standing.error or {}
+        # The sentences are stored whole: what to do is said by the new error again.
         raise OutcomeUnknown(
-            error.get("zh") or "上一次发送的结果未知，等待人工处理",
-            error.get("en") or "The outcome of an earlier attempt is unknown and waits for a person to decide",
+            error.get("zh", "").removesuffix(f"。{OutcomeUnknown.hint_zh}") or "上一次发送的结果未知，等待人工处理",
+            error.get("en", "").removesuffix(f". {OutcomeUnknown.hint_en}")
+            or "The outcome of an earlier attempt is unknown and waits for a person to decide",
             where=standing.document_key,
         )
 

@@ -165,8 +165,12 @@ def _message(lines: list[_Line]) -> str:
     shown = [f"B1 集成运行时 · B1 integration runtime · {socket.gethostname()}"]
     for line in lines[:_LINES]:
         when = line.when.astimezone(ZoneInfo(DEFAULT_TIMEZONE)).strftime("%m-%d %H:%M:%S")
-        mark, zh, en = ("✓", "已恢复：", "Over: ") if line.over else ("✗", "", "")
-        shown.append(f"{mark} {when} {zh}{line.incident.zh}\n   {en}{line.incident.en}")
+        zh, en = line.incident.zh, line.incident.en
+        if line.over:
+            # What was promised for the time of trouble has been kept.
+            zh, en = zh.removesuffix(f"。{RetryLater.hint_zh}"), en.removesuffix(f". {RetryLater.hint_en}")
+        mark, zh, en = ("✓", f"已恢复：{zh}", f"Over: {en}") if line.over else ("✗", zh, en)
+        shown.append(f"{mark} {when} {zh}\n   {en}")
     if len(lines) > _LINES:
         more = len(lines) - _LINES
         shown.append(f"…… 另有 {more} 条，见运行记录 · {more} more, see the run records")

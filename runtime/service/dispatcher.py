@@ -165,7 +165,9 @@ def _report(labels: dict[str, str], request: RunRequest, summary: RunSummary) ->
     if summary.state != "succeeded" and request.cause == "event":
         # The inbox says what became of the event.
         write = log.debug
-    write("run finished", **labels, cause=request.cause, run=summary.run_id, state=summary.state, **counts)
+    reason = None if summary.state == "succeeded" else summary.error or summary.problem
+    why = {"zh": reason.sentence("zh-CN"), "en": reason.sentence("en")} if reason is not None else {}
+    write("run finished", **labels, cause=request.cause, run=summary.run_id, state=summary.state, **counts, **why)
 
 
 def failure_of(summary: RunSummary) -> IntegrationError | None:

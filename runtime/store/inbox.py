@@ -21,6 +21,7 @@ from runtime.store.tables import deliveries, inbox
 __all__ = [
     "BY_HAND",
     "REPORTED",
+    "STATES",
     "InboxEvent",
     "claim_events",
     "connections_with_events",
@@ -45,6 +46,8 @@ __all__ = [
 _FINISHED = "approval.finished"
 #: Begins the type of an event that an HTTP flow was called with; the flow's name follows.
 REPORTED = "http "
+#: All states of an event.
+STATES = ("new", "working", "done", "failed")
 #: Note of an event that a person has tried again.
 BY_HAND = "由人重试 | tried again by hand"
 #: What makes an event unique.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, tuple_, update
 
 from runtime.errors import IntegrationError
 from runtime.store.columns import utc_now
@@ -20,6 +20,7 @@ from runtime.store.tables import run_documents, runs
 
 __all__ = [
     "ACTIVE",
+    "STATES",
     "RunDocument",
     "RunInfo",
     "add_documents",
@@ -42,6 +43,8 @@ _INSERT_DOCUMENT = insert(run_documents)
 _DOCUMENT_KEY = (run_documents.c.run_id, run_documents.c.position)
 #: States of a run that is not over.
 ACTIVE = ("queued", "running")
+#: All states of a run.
+STATES = (*ACTIVE, "succeeded", "partial", "failed", "stopped")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,8 +178,18 @@ def mark_interrupted(connection: Connection) -> int:
     return connection.execute(
         update(runs)
         .where(runs.c.state == "running")
-        .values(state="stopped", finished_at=utc_now(), note="interrupted: the process ended")
+        .values(state="stopped", finished_at=utc_now(), note="进程中断 | interrupted: the process ended", **_counted())
     ).rowcount
+
+
+def _counted() -> dict[str, Any]:
+    """The documents of a run that were recorded, by state; the steps outside ``each`` are none."""
+
+    def number(*states: str) -> Any:
+        query = select(func.count()).where(run_documents.c.run_id == runs.c.id, run_documents.c.document != "")
+        return (query.where(run_documents.c.state.in_(states)) if states else query).scalar_subquery()
+
+    return {"total": number()} | {state: number(state) for state in ("done", "failed", "skipped", "unknown")}
 
 
 def add_documents(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Update, bindparam, select, text, update
 
-from runtime.errors import SecretsLocked
+from runtime.errors import KeyOutOfPlace, SecretsLocked
 from runtime.store.database import Database
 from runtime.store.tables import appcodes, connections
 from runtime.store.vault import Vault
@@ -54,7 +54,7 @@ def rotate_key(db: Database, vault: Vault) -> int:
     """
     if vault.given:
         if vault.key_count == 1:
-            raise SecretsLocked(
+            raise KeyOutOfPlace(
                 "密钥来自环境变量：请把新密钥（openssl rand -base64 32）写在旧密钥之前，用逗号隔开，"
                 "再次执行本命令，然后去掉旧密钥",
                 "The key comes from the environment: put a new one (openssl rand -base64 32) in front of the old one, "

@@ -17,7 +17,7 @@ from typing import Any
 from Crypto.Cipher import AES
 
 from runtime import jsontext
-from runtime.errors import SecretsLocked
+from runtime.errors import KeyOutOfPlace, SecretsLocked
 
 __all__ = ["Vault"]
 
@@ -134,7 +134,7 @@ class Vault:
         except OSError as error:
             raise self._unreadable(error) from error
         if os.name == "posix" and found.st_mode & _OTHERS:
-            raise SecretsLocked(
+            raise KeyOutOfPlace(
                 f"密钥文件允许其他用户访问（{stat.S_IMODE(found.st_mode):04o}），因此不使用它；"
                 f"请执行 chmod 600 {self._key_file}，若可能已被读取，再执行 b1-runtime connections rotate-key",
                 f"Other users may access the key file ({stat.S_IMODE(found.st_mode):04o}), so it is not used: run "

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from runtime.cli.app import build
 from runtime.connectors.events import Event
-from runtime.errors import CannotStart, FixData, RetryLater
+from runtime.errors import CannotStart, FixData, Refused, RetryLater
 from runtime.store.database import Database
 from runtime.store.inbox import event_failed, insert_event, list_events
 
@@ -57,12 +57,19 @@ def test_the_list_shows_what_waits_and_why(terminal: Terminal) -> None:
     shown = terminal("list")
     assert [name for name in ("i-fresh", "i-later", "i-hand") if name in shown] == ["i-fresh", "i-later", "i-hand"]
     assert "内容不对" in shown
+    assert "wrong" in shown
+    assert "未处理 new" in shown
     failed = terminal("list", "--state", "failed")
     assert "i-fresh" not in failed
     waiting = terminal("list", "--by-hand")
     assert "i-hand" in waiting
     assert "i-later" not in waiting
     assert "i-hand" not in terminal("list", "--connection", "other")
+
+
+def test_a_state_that_does_not_exist_is_refused(terminal: Terminal) -> None:
+    with pytest.raises(Refused, match="new, working, done, failed"):
+        terminal("list", "--state", "unknown")
 
 
 def test_a_failed_event_is_tried_again_by_its_number(terminal: Terminal) -> None:

@@ -103,6 +103,14 @@ def test_global_options_may_stand_anywhere() -> None:
     assert _hoist(["run", "--", "--state", "s"]) == ["run", "--", "--state", "s"]
 
 
+@pytest.mark.parametrize("kind", ["runs", "deliveries", "callbacks"])
+def test_the_state_that_a_list_is_filtered_by_is_no_database(kind: str) -> None:
+    filtered = [kind, "list", "--state", "failed"]
+    assert _hoist(filtered) == _hoist([kind, "list", "--state=failed"]) == filtered
+    assert _hoist([kind, "list", "--state", "sqlite:///x"])[:2] == ["--state", "sqlite:///x"]
+    assert _hoist([kind, "list", "--state=sqlite:///x"])[:2] == ["--state", "sqlite:///x"]
+
+
 @pytest.mark.parametrize("how", ["--debug", "B1_LOG"])
 def test_an_error_shows_its_traceback_only_on_request(
     command: Commands, monkeypatch: pytest.MonkeyPatch, how: str

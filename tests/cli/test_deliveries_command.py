@@ -75,6 +75,7 @@ def test_the_list_shows_states_and_what_is_unknown(add: Callable[..., int]) -> N
     assert "i13" not in command("deliveries", "list", "--state", "unknown").out
     assert "demo" not in command("deliveries", "list", "--mapping", "other").out
     assert "i13" in command("deliveries", "list", "--limit", "1").out
+    assert "succeeded" in command("runs", "list", "--state", "lost").err
     wrong = command("deliveries", "list", "--state", "lost")
     assert wrong.code == 2
     assert "no such state" in wrong.err

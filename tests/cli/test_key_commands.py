@@ -94,7 +94,9 @@ def test_another_key_says_what_to_do(filled: Desk) -> None:
 
 def test_a_key_that_everybody_can_read_is_not_used(filled: Desk) -> None:
     filled.key.chmod(0o644)
-    assert_one_clear_message(filled("connections", "test", "b1"), "chmod 600", "0644")
+    refused = filled("connections", "test", "b1")
+    assert_one_clear_message(refused, "chmod 600", "0644")
+    assert "恢复密钥文件" not in refused.stderr
     filled.key.chmod(0o600)
     assert filled.stored() == B1
 
@@ -104,7 +106,9 @@ def test_the_key_may_come_from_the_environment(desk: Desk, tmp_path: Path) -> No
     file = str(tmp_path / "connections.json")
     assert desk("connections", "import", file, B1_SECRET_KEY=old).returncode == 0
     assert not desk.key.exists()
-    assert_one_clear_message(desk("connections", "rotate-key", B1_SECRET_KEY=old), "openssl rand -base64 32")
+    refused = desk("connections", "rotate-key", B1_SECRET_KEY=old)
+    assert_one_clear_message(refused, "openssl rand -base64 32")
+    assert "恢复密钥文件" not in refused.stderr
     assert desk("connections", "rotate-key", B1_SECRET_KEY=f"{new},{old}").returncode == 0
     assert desk.stored(new) == B1
     assert_one_clear_message(desk("connections", "test", "b1", B1_SECRET_KEY=old), "B1_SECRET_KEY")

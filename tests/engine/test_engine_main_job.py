@@ -136,6 +136,8 @@ async def test_an_unclear_outcome_is_never_sent_again(bench) -> None:
     ]
     assert document.state == "unknown"
     assert document.steps == []
+    for language, hint in (("zh", OutcomeUnknown.hint_zh), ("en", OutcomeUnknown.hint_en)):
+        assert document.error[language].count(hint) == 1
 
 
 @pytest.mark.parametrize("refusal", [RemoteRefused, Unreachable, ValueRefused])

@@ -100,6 +100,18 @@ async def test_the_same_trouble_is_told_once_and_its_end_once(
     assert text.index("B1 不可用") < text.index("B1 is down")
 
 
+async def test_what_is_over_promises_no_further_attempt(alerts: tuple[Alerts, People]) -> None:
+    system, people = alerts
+    error = RetryLater("连不上", "It is down")
+    system.raised("system b1", error.sentence("zh-CN"), error.sentence("en"))
+    await until(lambda: people.texts)
+    system.resolved("system b1")
+    await until(lambda: "✓" in "".join(people.texts))
+    begun, over = "\n".join(people.texts).split("✓")
+    for hint in (RetryLater.hint_zh, RetryLater.hint_en):
+        assert (hint in begun, hint in over) == (True, False)
+
+
 async def test_a_restart_repeats_nothing(alerts: tuple[Alerts, People], database: Database) -> None:
     system, people = alerts
     system.raised("k", "坏了", "broken")

