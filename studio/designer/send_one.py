@@ -80,6 +80,8 @@ def _unfit(design: Design, flow: str, document: PreviewDocument) -> str:
     trigger = design.document.get("flows", {}).get(flow, {}).get("trigger", {})
     if not document.key or not ({"schedule", "manual"} & trigger.keys()):
         return t("send_one.not_by_hand")
+    if not document.keyed:
+        return t("send_one.together")
     if any(is_dynamic(design.document, role) for role in design.document.get("connections", {})):
         return t("send_one.dynamic")
     if document.error is not None or document.failures or any(sent.error is not None for sent in document.sent):

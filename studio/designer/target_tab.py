@@ -122,7 +122,7 @@ def _field_list(design: Design, code: str, *, opened: bool) -> None:
 def _take(design: Design, code: str, form: Form) -> None:
     """Keep the form's controls in the mapping, and say what is new and what is gone."""
     before = _paths(design.controls)
-    design.set_form(code, form.controls)
+    design.set_form(code, form.controls, form.title)
     session.keep(design)
     after = _paths(form.controls)
     messages = [("success", t("target.fetched", title=form.title, count=len(after)))]
