@@ -66,6 +66,10 @@ class Workspace:
         enabled = [mapping for mapping in mappings if mapping.enabled]
         return list(_overlaps(enabled, self.bridge.run(companies(enabled, self.pool))))
 
+    def titles(self) -> dict[str, str]:
+        """Id of each mapping that can be read → its title."""
+        return {one.mapping.id: one.mapping.title for one in self.mappings.load_all()[0]}
+
     def close(self) -> None:
         """Close connections, loop and database."""
         self.bridge.run(self.pool.aclose())

@@ -12,7 +12,7 @@ from runtime.engine.overlaps import Overlap
 from runtime.mapping.models import Mapping
 from studio.designer.design import Design
 from studio.i18n import plain, t
-from studio.text import problem_sentence
+from studio.text import listed, named, problem_sentence
 from studio.workspace import workspace
 
 __all__ = ["agreed", "ask", "found", "show", "unagreed"]
@@ -78,7 +78,7 @@ def show(design: Design) -> Literal["off", "on"] | None:
         del st.session_state[_STATE]
         return None
     with st.container(border=True, key="doubles"):
-        st.warning(t("doubles.question", others=plain("、".join(sorted(question.others)))))
+        st.warning(t("doubles.question", others=plain(_names(question.others))))
         for one in question.found:
             st.caption(plain(problem_sentence(one.problem)))
         with st.container(horizontal=True):
@@ -87,6 +87,11 @@ def show(design: Design) -> Literal["off", "on"] | None:
     if on:
         st.session_state[_STATE] = replace(question, agreed=True)
     return "off" if off else "on" if on else None
+
+
+def _names(others: Set[str]) -> str:
+    titles = workspace().titles()
+    return listed(named(titles.get(other, ""), other) for other in sorted(others))
 
 
 def _stored() -> list[Mapping]:

@@ -19,6 +19,7 @@ from studio.designer.inbound import target_entity, with_target_entity
 from studio.designer.messages import say
 from studio.designer.source_tab import choose_connection
 from studio.i18n import t
+from studio.text import listed
 from studio.workspace import explained
 
 __all__ = ["show"]
@@ -127,9 +128,9 @@ def _take(design: Design, code: str, form: Form) -> None:
     after = _paths(form.controls)
     messages = [("success", t("target.fetched", title=form.title, count=len(after)))]
     if before and (gone := sorted(before - after)):
-        messages.append(("warning", t("target.gone", names="、".join(gone))))
+        messages.append(("warning", t("target.gone", names=listed(gone))))
     if before and (new := sorted(after - before)):
-        messages.append(("info", t("target.new", names="、".join(new))))
+        messages.append(("info", t("target.new", names=listed(new))))
     say(messages)
     st.rerun()
 
