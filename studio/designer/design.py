@@ -80,6 +80,10 @@ class Design:
         """The step's snapshot of its form."""
         return doc.controls_of(self.document, self.site) if self.site else ()
 
+    def does_as(self, document: Json) -> bool:
+        """Whether a document would do just the same, were it switched on."""
+        return {**document, "enabled": None} == {**self.document, "enabled": None}
+
     def choose(self, number: int) -> None:
         """Take another ``map`` step in hand."""
         self.chosen, self.selected, self.suggestions, self.aside = number, None, None, {}

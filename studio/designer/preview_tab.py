@@ -14,7 +14,7 @@ from runtime.connectors.actions import WireRequest
 from runtime.engine.preview import Preview, PreviewDocument, Sent, preview
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.mapper import FieldTrace
-from studio.designer import send_one, session
+from studio.designer import send_one, session, trials
 from studio.designer.design import Design
 from studio.designer.document import Json, actions_called, with_case, with_query
 from studio.designer.dynamic import with_designed_connections
@@ -71,8 +71,7 @@ def show(design: Design) -> None:
     shown = st.session_state.get(_SHOWN)
     if not isinstance(shown, Shown) or shown.document["id"] != design.id:
         return
-    # Whether it is switched on changes nothing of what is sent.
-    if {**shown.document, "enabled": None} != {**design.document, "enabled": None}:
+    if not design.does_as(shown.document):
         st.warning(t("preview.outdated"), icon=":material/history:")
         return
     _result(design, shown)
@@ -89,6 +88,8 @@ def _run(design: Design, flow: str, limit: int, instead: str) -> None:
             preview(mapping, flow, space.pool, limit=limit, request=request, ledger=space.database)
         )
     st.session_state[_SHOWN] = Shown(document=design.document, flow=flow, result=result, elsewhere=bool(instead))
+    if not instead:
+        trials.note(design, result.error)
 
 
 def _result(design: Design, shown: Shown) -> None:
