@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -18,6 +19,15 @@ _DEFAULT: Final = next(iter(LANGUAGES))
 _STATE: Final = "language"
 _QUERY: Final = "lang"
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
+
+
+class _Words(string.Formatter):
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        one, bar, many = format_spec.partition("|")
+        return (one if value == 1 else many) if bar else super().format_field(value, format_spec)
+
+
+_WORDS: Final = _Words()
 
 
 @cache
@@ -35,12 +45,12 @@ def language() -> str:
 
 
 def t(key: str, /, **values: Any) -> str:
-    """The text of a key in the session's language.
+    """The text of a key in the session's language. ``{count:run|runs}`` in it is the word that goes with a number.
 
     :raises KeyError: no catalogue has the key; a test compares the keys in the code with the catalogues
     """
     text = catalogue(language())[key]
-    return text.format(**values) if values else text
+    return _WORDS.vformat(text, (), values) if values else text
 
 
 def known(key: str, otherwise: str) -> str:

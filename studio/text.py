@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -12,14 +13,41 @@ from runtime.connectors.events import Event
 from runtime.connectors.registry import connector_kind
 from runtime.mapping.problems import Problem
 from runtime.store.inbox import REPORTED
-from studio.i18n import language, t
+from studio.i18n import language, plain, t
 
-__all__ = ["event_title", "json_fault", "kind_title", "pretty", "problem_sentence", "problem_text"]
+__all__ = [
+    "event_title",
+    "headed",
+    "json_fault",
+    "kind_title",
+    "listed",
+    "named",
+    "pretty",
+    "problem_sentence",
+    "problem_text",
+]
 
 
 def pretty(value: Any) -> str:
     """Indented JSON of a value."""
     return msgspec.json.format(jsontext.dumps(value), indent=2).decode()
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names one after the other."""
+    return t("text.comma").join(names)
+
+
+def named(title: str, name: str) -> str:
+    """What something is called with its technical name, such as a mapping's id, beside it; that alone where it has no
+    title of its own.
+    """
+    return t("text.named", title=title, name=name) if title and title != name else name
+
+
+def headed(title: str, name: str) -> str:
+    """The same as Markdown, the technical name in small print."""
+    return f"{plain(title)} :small[:gray[{plain(name)}]]" if title and title != name else plain(name)
 
 
 def json_fault(text: str, error: ValueError) -> str:

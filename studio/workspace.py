@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
 import streamlit as st
 
 from runtime.config import Settings
-from runtime.engine.check import check_together, check_with_connections
-from runtime.engine.overlaps import Overlap, check_overlaps
+from runtime.engine.check import check_with_connections
+from runtime.engine.overlaps import Overlap, collisions, companies
 from runtime.engine.pool import ConnectorPool
+from runtime.engine.submissions import Submission, submissions
 from runtime.errors import IntegrationError
+from runtime.mapping.choosing import names_of
 from runtime.mapping.folder import MappingFolder
 from runtime.mapping.models import Mapping
 from runtime.mapping.problems import Problem
+from runtime.mapping.shared_verdicts import shared_verdicts
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
 from runtime.store.vault import Vault
@@ -24,6 +29,10 @@ from studio.bridge import Bridge
 from studio.i18n import language, plain
 
 __all__ = ["Workspace", "explain", "explained", "workspace"]
+
+
+#: Seconds for which what a filter demands counts as known: it may tell of the present time.
+_FILTERS_HOLD: Final = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +57,18 @@ class Workspace:
         mappings.
         """
         own = self.bridge.run(check_with_connections(mapping, self.pool))
-        others = [stored.mapping for stored in self.mappings.load_all()[0] if stored.mapping.id != mapping.id]
-        together = self.bridge.run(check_together([*others, mapping], self.pool))
-        return [*own, *(problem for name, problem in together if name == mapping.id)]
+        all_of_them = [*(one.mapping for one in self.mappings.load_all()[0] if one.mapping.id != mapping.id), mapping]
+        shared = [problem for name, problem in shared_verdicts(all_of_them) if name == mapping.id]
+        return [*own, *(one.problem for one in self.overlaps(all_of_them) if one.mapping == mapping.id), *shared]
 
     def overlaps(self, mappings: Sequence[Mapping]) -> list[Overlap]:
-        """Mappings that would send the same documents."""
-        return self.bridge.run(check_overlaps(mappings, self.pool))
+        """Mappings that would send the same documents; only one that has changed is looked into anew."""
+        enabled = [mapping for mapping in mappings if mapping.enabled]
+        return list(_overlaps(enabled, self.bridge.run(companies(enabled, self.pool))))
+
+    def titles(self) -> dict[str, str]:
+        """Id of each mapping that can be read → its title."""
+        return {one.mapping.id: one.mapping.title for one in self.mappings.load_all()[0]}
 
     def close(self) -> None:
         """Close connections, loop and database."""
@@ -87,6 +101,23 @@ def _open(settings: Settings) -> Workspace:
         pool=ConnectorPool(connections),
         bridge=Bridge(),
     )
+
+
+_REMEMBERED: Final[dict[str, Any]] = {"show_spinner": False, "hash_funcs": {Mapping: Mapping.model_dump_json}}
+
+
+@st.cache_resource(ttl=_FILTERS_HOLD, max_entries=16, **_REMEMBERED)
+def _overlaps(enabled: Sequence[Mapping], owners: dict[str, str]) -> tuple[Overlap, ...]:
+    return tuple(collisions([one for mapping in enabled for one in _sent(mapping, _own(mapping, owners))]))
+
+
+@st.cache_resource(ttl=_FILTERS_HOLD, max_entries=1024, **_REMEMBERED)
+def _sent(mapping: Mapping, owners: dict[str, str]) -> tuple[Submission, ...]:
+    return tuple(submissions(mapping, lambda name: owners.get(name, name), datetime.now(UTC)))
+
+
+def _own(mapping: Mapping, owners: dict[str, str]) -> dict[str, str]:
+    return {name: owners[name] for role in mapping.connections for name in names_of(mapping, role)}
 
 
 def explain(error: IntegrationError) -> None:

@@ -191,6 +191,8 @@ class Outcome:
     note: str = ""
     #: Skipped by a ``stop`` step.
     stopped: bool = False
+    #: Whether the key is the document's own; else it is its position.
+    keyed: bool = False
 
 
 class Run:

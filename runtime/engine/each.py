@@ -185,6 +185,7 @@ class Each:
                 error=error,
                 note=note,
                 stopped=stopped,
+                keyed=self._key is not None,
             ),
         )
         if run.request.progress is not None:

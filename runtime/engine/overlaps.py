@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from itertools import permutations
+from itertools import combinations
 from typing import Any, NamedTuple
 
 from runtime.connectors.base import Connector
@@ -18,7 +18,7 @@ from runtime.mapping.demands import exclusive
 from runtime.mapping.models import Mapping
 from runtime.mapping.problems import Problem
 
-__all__ = ["Overlap", "check_overlaps", "overlaps"]
+__all__ = ["Overlap", "check_overlaps", "collisions", "companies", "overlaps"]
 
 
 class Overlap(NamedTuple):
@@ -35,10 +35,15 @@ async def check_overlaps(mappings: Iterable[Mapping], pool: Lease | None) -> lis
     :param pool: tells which connections lead to the same documents; without it each has its own
     """
     known = list(mappings)
-    names = {name for mapping in known for role in mapping.connections for name in names_of(mapping, role)}
-    companies = {name: await _company(name, pool) for name in sorted(names)} if pool is not None else {}
+    owners = await companies(known, pool) if pool is not None else {}
     # Many mappings take seconds, and other things go on meanwhile.
-    return await asyncio.to_thread(overlaps, known, lambda name: companies.get(name, name))
+    return await asyncio.to_thread(overlaps, known, lambda name: owners.get(name, name))
+
+
+async def companies(mappings: Iterable[Mapping], pool: Lease) -> dict[str, str]:
+    """Names of the connections that mappings may use → whose documents each leads to."""
+    names = {name for mapping in mappings for role in mapping.connections for name in names_of(mapping, role)}
+    return {name: await _company(name, pool) for name in sorted(names)}
 
 
 def overlaps(mappings: Iterable[Mapping], company: Callable[[str], str]) -> list[Overlap]:
@@ -49,9 +54,15 @@ def overlaps(mappings: Iterable[Mapping], company: Callable[[str], str]) -> list
     :param company: name of a connection → whose documents it leads to
     """
     now = datetime.now(UTC)
-    found = [one for mapping in mappings if mapping.enabled for one in submissions(mapping, company, now)]
-    pairs = [(one, other) for one, other in permutations(found, 2) if _same(one, other)]
-    return list(dict.fromkeys(Overlap(one.mapping, other.mapping, _problem(one, other)) for one, other in pairs))
+    return collisions([one for mapping in mappings if mapping.enabled for one in submissions(mapping, company, now)])
+
+
+def collisions(found: Sequence[Submission]) -> list[Overlap]:
+    """See :func:`overlaps`, of what enabled mappings send."""
+    pairs = [pair for pair in combinations(range(len(found)), 2) if _same(found[pair[0]], found[pair[1]])]
+    both = sorted([*pairs, *((other, one) for one, other in pairs)])
+    told = ((found[one], found[other]) for one, other in both)
+    return list(dict.fromkeys(Overlap(one.mapping, other.mapping, _problem(one, other)) for one, other in told))
 
 
 def _same(one: Submission, other: Submission) -> bool:

@@ -63,6 +63,8 @@ class Sent:
     effect: Effect
     #: Just what would be sent; None if it could not be built (see ``error``).
     request: WireRequest | None
+    #: Of the record that it is about, where the mapping gives one.
+    key: Any = None
     error: IntegrationError | None = None
 
 
@@ -72,6 +74,8 @@ class PreviewDocument:
 
     key: str
     row: Any
+    #: Whether the key is the row's own; else it is the row's number.
+    keyed: bool = False
     #: ``done failed skipped unknown stopped``, as in a run.
     state: str = "done"
     error: IntegrationError | None = None
@@ -226,6 +230,7 @@ class _Preview:
                     action=call.action.name,
                     effect=call.action.effect,
                     request=request,
+                    key=call.values.get("key"),
                     error=error,
                 )
             )
@@ -266,7 +271,7 @@ class _Preview:
         document = self._document(frame)
         self._begun.pop(id(frame.records), None)
         self._places.pop(id(frame.records), None)
-        document.key, document.row = outcome.key, outcome.item
+        document.key, document.keyed, document.row = outcome.key, outcome.keyed, outcome.item
         document.state, document.error, document.note = outcome.state, outcome.error, outcome.note
         document.steps = frame.records
         self._collected[outcome.position] = document

@@ -95,11 +95,15 @@ class TableLink(_Part):
 
 
 class MapTarget(_Part):
-    """What is filled: a form of an approval system, or an entity of the ERP; ``controls``: its design-time snapshot."""
+    """What is filled: a form of an approval system, or an entity of the ERP.
+
+    ``title`` and ``controls`` are the form's design-time snapshot; the title is for people only.
+    """
 
     connection: Name | None = None
     form: str | None = None
     entity: str | None = None
+    title: str = ""
     controls: tuple[Control, ...] | None = None
 
 

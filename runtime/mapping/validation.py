@@ -93,8 +93,11 @@ def _date_range(control: Control, value: Any) -> Iterator[_Reason]:
 def _option(control: Control, value: Any) -> Iterator[_Reason]:
     text = to_text(value)
     if control.options and not any(text in option.names for option in control.options):
-        labels = "、".join(option.label for option in control.options[:8])
-        yield f"{shown(text)} 不是选项（可选：{labels}）", f"{shown(text)} is not an option (there are: {labels})"
+        labels = [option.label for option in control.options[:8]]
+        yield (
+            f"{shown(text)} 不是选项（可选：{'、'.join(labels)}）",
+            f"{shown(text)} is not an option (there are: {', '.join(labels)})",
+        )
 
 
 def _options(control: Control, value: Any) -> Iterator[_Reason]:

@@ -25,6 +25,8 @@ class Subscription:
     """One flow that waits for events of a connection."""
 
     mapping: str
+    #: The mapping's title.
+    title: str
     flow: str
     type: str
     #: Process code; empty = every form.
@@ -41,6 +43,8 @@ class HttpFlow:
     """One flow that other systems call."""
 
     mapping: str
+    #: The mapping's title.
+    title: str
     flow: str
     trigger: HttpTrigger
     #: Below ``/flows/``.
@@ -86,6 +90,7 @@ def subscriptions(mappings: Iterable[Mapping], connection: str) -> list[Subscrip
             found.append(
                 Subscription(
                     mapping=mapping.id,
+                    title=mapping.title,
                     flow=name,
                     type=trigger.type,
                     form=form,
@@ -102,6 +107,7 @@ def http_flows(mappings: Iterable[Mapping]) -> list[HttpFlow]:
     return [
         HttpFlow(
             mapping=mapping.id,
+            title=mapping.title,
             flow=name,
             trigger=trigger,
             path=mapping.http_path(name),

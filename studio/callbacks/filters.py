@@ -8,6 +8,7 @@ import streamlit as st
 
 from studio.callbacks.addresses import Subscription
 from studio.i18n import language, plain, t
+from studio.text import named
 
 __all__ = ["show_filters"]
 
@@ -18,7 +19,12 @@ def show_filters(found: Sequence[Subscription]) -> None:
         st.info(t("callbacks.no_flow"))
         return
     for one in found:
-        title = t("callbacks.waits", mapping=plain(one.mapping), flow=plain(one.flow), form=plain(one.form or "*"))
+        title = t(
+            "callbacks.waits",
+            mapping=plain(named(one.title, one.mapping)),
+            flow=plain(one.flow),
+            form=plain(one.form or "*"),
+        )
         st.caption(title if one.enabled else f"{title} · {t('callbacks.switched_off')}")
         if one.error is not None:
             st.error(plain(one.error.sentence(language())))

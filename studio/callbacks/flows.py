@@ -11,7 +11,7 @@ from runtime.store.appcodes import AppCodes
 from runtime.store.database import RuntimeInfo
 from studio.callbacks.addresses import HttpFlow, http_flows
 from studio.i18n import plain, t
-from studio.text import pretty
+from studio.text import headed, pretty
 from studio.workspace import Workspace
 
 __all__ = ["draw_flows", "show_flows"]
@@ -44,7 +44,7 @@ def draw_flows(space: Workspace, flows: Sequence[HttpFlow], alive: RuntimeInfo |
 def _flow(codes: AppCodes, flow: HttpFlow, base: str, place: str) -> None:
     name = f"{flow.mapping}/{flow.flow}"
     off = "" if flow.enabled else f" :orange-badge[{t('callbacks.switched_off')}]"
-    st.markdown(f"**{plain(name)}** · {plain(' '.join(flow.trigger.methods))}{off}")
+    st.markdown(f"**{headed(flow.title, name)}** · {plain(' '.join(flow.trigger.methods))}{off}")
     st.code(flow.address(base), language=None)
     if flow.sample is not None:
         st.caption(t("callbacks.sample"))

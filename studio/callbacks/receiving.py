@@ -22,6 +22,7 @@ from studio.callbacks.stream import choose_way, show_stream
 from studio.callbacks.trust import show_trust_files
 from studio.connections.form import environment_name
 from studio.i18n import plain, t
+from studio.text import listed
 from studio.workspace import Workspace, explained
 
 __all__ = ["show_receiving"]
@@ -87,7 +88,7 @@ def _keys(space: Workspace, info: ConnectionInfo) -> None:
         st.caption(t("callbacks.keys_missing"))
     variables = [variable for variable in references.values() if variable]
     if variables:
-        st.caption(t("callbacks.keys_environment", names="、".join(map(plain, variables))))
+        st.caption(t("callbacks.keys_environment", names=plain(listed(variables))))
     sure = not stored or st.checkbox(t("callbacks.keys_replace"), key=f"callbacks.replace.{info.name}")
     st.button(
         t("callbacks.keys_make"),

@@ -14,7 +14,7 @@ from runtime.service.registration import register_connection
 from runtime.store.connections import ConnectionInfo
 from studio.connections.form import FormField, assemble, environment_name, form_fields
 from studio.i18n import known, language, plain, t
-from studio.text import kind_title
+from studio.text import kind_title, listed, named
 from studio.workspace import Workspace, explain, explained, workspace
 
 __all__ = ["show"]
@@ -53,8 +53,8 @@ def _list(space: Workspace, stored: Iterable[ConnectionInfo]) -> None:
             t("connections.name"): info.name,
             t("connections.kind"): kind_title(info.kind, language()),
             t("connections.address"): " · ".join(filter(None, (info.address, info.settings.get("company")))),
-            t("connections.secrets"): "、".join(info.secret_names),
-            t("connections.used"): "、".join(used.get(info.name, ())),
+            t("connections.secrets"): listed(info.secret_names),
+            t("connections.used"): listed(used.get(info.name, ())),
         }
         for info in stored
     ]
@@ -68,7 +68,7 @@ def _used_by(space: Workspace) -> dict[str, list[str]]:
     used: dict[str, list[str]] = {}
     for item in space.mappings.load_all()[0]:
         for name in sorted({name for role in item.mapping.connections for name in names_of(item.mapping, role)}):
-            used.setdefault(name, []).append(item.mapping.id)
+            used.setdefault(name, []).append(named(item.mapping.title, item.mapping.id))
     return used
 
 
@@ -197,7 +197,7 @@ def _register(space: Workspace, info: ConnectionInfo) -> None:
                 # The form shows what is stored, not what stood in it before.
                 for name in given:
                     st.session_state.pop(f"connections.{info.name}.{info.kind}.{name}", None)
-                st.session_state[_DONE] = t("connections.registered", names="、".join(given))
+                st.session_state[_DONE] = t("connections.registered", names=listed(given))
                 st.rerun()
 
 
@@ -205,7 +205,7 @@ def _delete(space: Workspace, info: ConnectionInfo) -> None:
     used = _used_by(space).get(info.name, [])
     with st.popover(t("connections.delete"), icon=":material/delete:"):
         if used:
-            st.warning(t("connections.still_used", mappings="、".join(map(plain, used))))
+            st.warning(t("connections.still_used", mappings=plain(listed(used))))
         st.write(t("connections.delete_question", name=plain(info.name)))
         if st.button(t("connections.delete_now"), type="primary", key=f"connections.delete.{info.name}"):
             space.connections.delete(info.name)

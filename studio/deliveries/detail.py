@@ -13,7 +13,7 @@ from studio.deliveries.decide import ask
 from studio.deliveries.story import Moment, document_of, one_language, step_note, timeline, verdict
 from studio.i18n import LANGUAGES, language, plain, t
 from studio.records.tables import error_text, local
-from studio.text import event_title, pretty
+from studio.text import event_title, named, pretty
 from studio.workspace import Workspace
 
 __all__ = ["show_delivery"]
@@ -27,14 +27,15 @@ _MARK = {
 }
 
 
-def show_delivery(space: Workspace, told: History, *, done: str) -> None:
+def show_delivery(space: Workspace, told: History, title: str, *, done: str) -> None:
     """Draw a delivery with its history; an unknown outcome is decided here.
 
+    :param title: of its mapping; empty where that is gone
     :param done: session key under which a decision leaves its sentence for the next drawing
     """
     one = told.delivery
     st.subheader(t("deliveries.one", document=plain(document_of(one)), state=t(f"delivery.state.{one.state}")))
-    _facts(one)
+    _facts(one, title)
     if one.error:
         st.error(plain(error_text(one.error, language())))
     if one.note:
@@ -53,7 +54,7 @@ def show_delivery(space: Workspace, told: History, *, done: str) -> None:
     _runs(told)
 
 
-def _facts(one: Delivery) -> None:
+def _facts(one: Delivery, title: str) -> None:
     ended = verdict(one)
     facts = {
         "deliveries.approval": one.instance_id or t("deliveries.no_approval"),
@@ -67,7 +68,7 @@ def _facts(one: Delivery) -> None:
     st.caption(
         t(
             "deliveries.place",
-            mapping=plain(one.mapping),
+            mapping=plain(named(title, one.mapping)),
             flow=plain(one.flow),
             source=plain(one.source),
             generation=one.generation,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from studio.deliveries.detail import show_delivery
 from studio.deliveries.story import document_of, one_language, verdict
 from studio.i18n import language, plain, t
 from studio.records.tables import error_text, local
+from studio.text import named
 from studio.workspace import Workspace, explained, workspace
 
 __all__ = ["show"]
@@ -39,14 +41,15 @@ def show() -> None:
         if done := st.session_state.pop(_DONE, None):
             st.success(done, icon=":material/check_circle:")
         _waiting(space)
-        _table(_found(space))
+        titles = space.titles()
+        _table(_found(space, titles), titles)
         if asked := st.query_params.get(_OPEN):
             number = int(asked) if _NUMBER.fullmatch(asked) else 0
             told = space.database.read(lambda connection: history(connection, number))
             if told is None:
                 st.info(t("deliveries.gone", id=plain(asked)))
             else:
-                show_delivery(space, told, done=_DONE)
+                show_delivery(space, told, titles.get(told.delivery.mapping, ""), done=_DONE)
 
 
 def _waiting(space: Workspace) -> None:
@@ -65,13 +68,13 @@ def _only_unknown() -> None:
     st.session_state["deliveries.mapping"] = None
 
 
-def _found(space: Workspace) -> list[Delivery]:
+def _found(space: Workspace, titles: Mapping[str, str]) -> list[Delivery]:
     mapping_column, state_column, period_column, text_column = st.columns([2, 2, 1, 2])
     known = set(space.mappings.ids()) | set(space.database.read(mappings_with_deliveries))
     mapping = mapping_column.selectbox(
         t("runs.mapping"),
         [None, *sorted(known)],
-        format_func=lambda name: name or t("runs.any"),
+        format_func=lambda name: named(titles.get(name, ""), name) if name else t("runs.any"),
         key="deliveries.mapping",
     )
     states = state_column.multiselect(
@@ -110,7 +113,7 @@ def _found(space: Workspace) -> list[Delivery]:
     )
 
 
-def _table(found: list[Delivery]) -> None:
+def _table(found: list[Delivery], titles: Mapping[str, str]) -> None:
     if not found:
         st.info(t("deliveries.none"))
         return
@@ -123,7 +126,7 @@ def _table(found: list[Delivery]) -> None:
             st.query_params[_OPEN] = str(ids[selected[0]])
 
     st.dataframe(
-        [_row(one) for one in found],
+        [_row(one, titles) for one in found],
         hide_index=True,
         width="stretch",
         on_select=opened,
@@ -132,7 +135,7 @@ def _table(found: list[Delivery]) -> None:
     )
 
 
-def _row(one: Delivery) -> dict[str, Any]:
+def _row(one: Delivery, titles: Mapping[str, str]) -> dict[str, Any]:
     ended = verdict(one)
     return {
         t("deliveries.document"): document_of(one),
@@ -142,7 +145,7 @@ def _row(one: Delivery) -> dict[str, Any]:
         t("deliveries.verdict"): t(f"verdict.{ended}") if ended else "",
         t("deliveries.sent_at"): local(one.completed_at, DEFAULT_TIMEZONE),
         t("deliveries.written_back_at"): local(one.outcome_at, DEFAULT_TIMEZONE),
-        t("deliveries.mapping"): one.mapping,
+        t("deliveries.mapping"): named(titles.get(one.mapping, ""), one.mapping),
         t("deliveries.remark"): error_text(one.error, language()) or one_language(one.note, language()),
     }
 

@@ -80,6 +80,10 @@ class Design:
         """The step's snapshot of its form."""
         return doc.controls_of(self.document, self.site) if self.site else ()
 
+    def does_as(self, document: Json) -> bool:
+        """Whether a document would do just the same, were it switched on."""
+        return {**document, "enabled": None} == {**self.document, "enabled": None}
+
     def choose(self, number: int) -> None:
         """Take another ``map`` step in hand."""
         self.chosen, self.selected, self.suggestions, self.aside = number, None, None, {}
@@ -140,12 +144,12 @@ class Design:
             self.suggestions, self.rows = None, []
             self.replace(document)
 
-    def set_form(self, code: str, controls: Sequence[Control]) -> None:
+    def set_form(self, code: str, controls: Sequence[Control], title: str = "") -> None:
         """Fill this form, and keep its snapshot."""
         if self.site is not None:
             self.suggestions = None
             document = doc.with_form_code(self.document, self.site, code)
-            self.replace(doc.with_controls(document, self.site, controls))
+            self.replace(doc.with_controls(document, self.site, controls, title))
 
     def _reread(self) -> None:
         board = doc.read_board(self.document, self.site) if self.site else Board()

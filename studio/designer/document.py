@@ -236,11 +236,12 @@ def controls_of(document: Json, site: MapSite) -> tuple[Control, ...]:
     return tuple(Control.model_validate(item) for item in raw)
 
 
-def with_controls(document: Json, site: MapSite, controls: Sequence[Control]) -> Json:
+def with_controls(document: Json, site: MapSite, controls: Sequence[Control], title: str = "") -> Json:
     """Keep a new snapshot of the form in the step; without controls there is none."""
     path = (*site.path, "map", "to")
-    to = {name: part for name, part in value_at(document, path).items() if name != "controls"}
+    to = {name: part for name, part in value_at(document, path).items() if name not in ("title", "controls")}
     if controls:
+        to |= {"title": title} if title else {}
         to["controls"] = [control.model_dump(mode="json", exclude_defaults=True) for control in controls]
     return _json(with_value(document, path, to))
 

@@ -25,6 +25,10 @@ class Drafts:
         """Mappings with unsaved work, sorted."""
         return sorted(path.stem for path in self._folder.glob("*.json"))
 
+    def titles(self) -> dict[str, str]:
+        """The same with the titles that they have there; empty where a file is damaged."""
+        return {mapping_id: self._title(mapping_id) for mapping_id in self.ids()}
+
     def keep(self, design: Design) -> None:
         """Write the design's unsaved work, or remove the file when there is none."""
         path = self._path(design.id)
@@ -69,6 +73,12 @@ class Drafts:
     def drop(self, mapping_id: str) -> None:
         """Forget the unsaved work."""
         self._path(mapping_id).unlink(missing_ok=True)
+
+    def _title(self, mapping_id: str) -> str:
+        try:
+            return str(jsontext.loads(self._path(mapping_id).read_bytes())["document"].get("title", ""))
+        except (AttributeError, FileNotFoundError, KeyError, TypeError, ValueError):
+            return ""
 
     def _path(self, mapping_id: str) -> Path:
         return self._folder / f"{mapping_id}.json"

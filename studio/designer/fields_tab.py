@@ -26,7 +26,7 @@ from studio.designer.odata_form import entity_of, params_of, selected_fields
 from studio.designer.statement_groups import gone, statement_groups
 from studio.designer.statements import columns, way_of
 from studio.i18n import catalogue, language, plain, t
-from studio.text import pretty
+from studio.text import listed, pretty
 from studio.workspace import explain
 
 __all__ = ["absorb", "describe", "live_form", "show"]
@@ -194,7 +194,7 @@ def _broken(groups: Sequence[Group]) -> None:
     """Links whose source no statement yields any more."""
     lost = [" · ".join(filter(None, place)) for place in gone(groups)]
     if lost:
-        st.warning(t("fields.gone", names="、".join(map(plain, lost))), icon=":material/link_off:")
+        st.warning(t("fields.gone", names=plain(listed(lost))), icon=":material/link_off:")
 
 
 def _samples(design: Design) -> None:

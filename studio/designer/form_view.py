@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from runtime.mapping.forms import Control, ControlType
 from studio.designer.control_text import control_label, control_text
+from studio.designer.document import Json, MapSite, form_code, value_at
+from studio.designer.inbound import target_entity
 
-__all__ = ["form_html", "in_form_order"]
+__all__ = ["form_html", "form_title", "in_form_order"]
 
 _STYLE: Final = """
 <style>
@@ -36,6 +38,12 @@ def in_form_order(names: Iterable[str], controls: Sequence[Control]) -> list[str
     """Controls as the form shows them, in whatever order they were mapped; what it does not know comes last."""
     places = {name: at for at, control in enumerate(controls) for name in (control.id, control.label)}
     return sorted(names, key=lambda name: places.get(name, len(places)))
+
+
+def form_title(document: Json, site: MapSite) -> str:
+    """What the form that a step fills is called; its code where the snapshot does not say, or the entity."""
+    title = value_at(document, site.path)["map"].get("to", {}).get("title")
+    return str(title or form_code(document, site) or target_entity(document, site))
 
 
 def form_html(

@@ -18,6 +18,7 @@ from studio.designer.design import Design
 from studio.designer.fields import Field, Group
 from studio.designer.links import AGGREGATES, Board, Link, LinkRefused, Place, link, set_through, set_value, unlink
 from studio.i18n import language, plain, t
+from studio.text import named
 from studio.workspace import explain
 
 __all__ = ["show"]
@@ -256,7 +257,7 @@ def _find(groups: Sequence[Group], place: Place) -> Field | None:
 def _place_name(sources: Sequence[Group], place: Place) -> str:
     field = _find(sources, place)
     label = field.label if field else ""
-    name = f"{label}（{place.name}）" if label else place.name
+    name = named(label, place.name)
     return f"{place.group} · {name}" if place.group else name
 
 

@@ -13,6 +13,7 @@ from studio.designer.design import Design
 from studio.designer.fields import Group
 from studio.designer.links import Board, Link, LinkRefused, Place, link, redo, set_value, undo, unlink
 from studio.i18n import t
+from studio.text import named
 
 __all__ = ["edited_board", "show"]
 
@@ -93,7 +94,7 @@ def _names(sources: Sequence[Group], board: Board) -> dict[Place, str]:
     names = {}
     for group in sources:
         for field in group.fields:
-            own = f"{field.label}（{field.name}）" if field.label else field.name
+            own = named(field.label, field.name)
             names[Place(group.name, field.name)] = f"{group.name} · {own}" if group.name else own
     for item in board.links.values():
         if item.source is not None:

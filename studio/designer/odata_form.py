@@ -14,6 +14,7 @@ from studio.designer.design import Design
 from studio.designer.document import resolve, value_at
 from studio.designer.source_rows import forget_rows
 from studio.i18n import plain, t
+from studio.text import named
 from studio.workspace import explained
 
 __all__ = ["browser", "entity_of", "field_label", "form", "params_of", "selected_fields", "title"]
@@ -96,7 +97,7 @@ def _select(design: Design, connection: str, entity: str) -> list[str]:
         t("source.select"),
         options,
         default=now,
-        format_func=lambda name: f"{labels.get(name) or name}（{name}）" if labels.get(name, name) != name else name,
+        format_func=lambda name: named(labels.get(name, ""), name),
         placeholder=t("source.select_all"),
         help=t("source.select_help"),
         key=f"select_{design.desk.doc}_{entity}",

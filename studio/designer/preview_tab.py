@@ -14,14 +14,15 @@ from runtime.connectors.actions import WireRequest
 from runtime.engine.preview import Preview, PreviewDocument, Sent, preview
 from runtime.mapping.document import parse_mapping
 from runtime.mapping.mapper import FieldTrace
-from studio.designer import send_one, session
+from studio.designer import send_one, session, trials
 from studio.designer.design import Design
 from studio.designer.document import Json, actions_called, with_case, with_query
 from studio.designer.dynamic import with_designed_connections
-from studio.designer.form_view import form_html, in_form_order
+from studio.designer.form_view import form_html, form_title, in_form_order
 from studio.designer.inbound import is_called, request_of, sample_of, sample_rows
 from studio.designer.messages import say
 from studio.designer.odata_form import params_of
+from studio.designer.row_name import row_name
 from studio.designer.statements import way_of
 from studio.i18n import language, plain, t
 from studio.text import pretty
@@ -70,8 +71,7 @@ def show(design: Design) -> None:
     shown = st.session_state.get(_SHOWN)
     if not isinstance(shown, Shown) or shown.document["id"] != design.id:
         return
-    # Whether it is switched on changes nothing of what is sent.
-    if {**shown.document, "enabled": None} != {**design.document, "enabled": None}:
+    if not design.does_as(shown.document):
         st.warning(t("preview.outdated"), icon=":material/history:")
         return
     _result(design, shown)
@@ -88,6 +88,8 @@ def _run(design: Design, flow: str, limit: int, instead: str) -> None:
             preview(mapping, flow, space.pool, limit=limit, request=request, ledger=space.database)
         )
     st.session_state[_SHOWN] = Shown(document=design.document, flow=flow, result=result, elsewhere=bool(instead))
+    if not instead:
+        trials.note(design, result.error)
 
 
 def _result(design: Design, shown: Shown) -> None:
@@ -95,29 +97,27 @@ def _result(design: Design, shown: Shown) -> None:
     if result.idle:
         st.info(t("preview.empty"))
         return
-    failures = [(document, failure) for document in result.documents for failure in _failures(document)]
+    settings = design.document.get("settings", {})
+    names = [row_name(document, settings) for document in result.documents]
+    failures = [(at, cells) for at, document in enumerate(result.documents) for cells in _failures(document)]
+    broken = {at for at, _ in failures}
     with st.container(key="preview-summary"):
-        bad = len({document.key for document, _ in failures})
-        st.caption(t("preview.summary", count=len(result.documents), failed=bad, seconds=f"{result.elapsed:.2f}"))
+        st.caption(t("preview.summary", count=len(names), failed=len(broken), seconds=f"{result.elapsed:.2f}"))
     if result.error is not None:
         explain(result.error)
     if failures:
         with st.expander(t("preview.failures", count=len(failures)), expanded=True, icon=":material/warning:"):
-            st.dataframe(
-                pd.DataFrame([_failure_row(document.key, *cells) for document, cells in failures]), hide_index=True
-            )
+            st.dataframe(pd.DataFrame([_failure_row(names[at], *cells) for at, cells in failures]), hide_index=True)
     if not result.documents:
         return
-    keys = [document.key for document in result.documents]
-    broken = {document.key for document, _ in failures}
     chosen = st.selectbox(
         t("preview.document"),
-        range(len(keys)),
-        format_func=lambda at: f"{at + 1} · {keys[at] or t('preview.whole')}{' ⚠' if keys[at] in broken else ''}",
+        range(len(names)),
+        format_func=lambda at: f"{at + 1} · {names[at] or t('preview.whole')}{' ⚠' if at in broken else ''}",
         key="preview_document",
     )
     with st.container(key=f"preview-of-{chosen}"):
-        _document(design, result.documents[chosen])
+        _document(design, result.documents[chosen], names[chosen])
     if result.response is not None:
         st.markdown(f"**{t('preview.answer')}**")
         with st.container(key="preview-answer"):
@@ -126,7 +126,7 @@ def _result(design: Design, shown: Shown) -> None:
         send_one.show(design, shown.flow, result.documents[chosen])
 
 
-def _document(design: Design, document: PreviewDocument) -> None:
+def _document(design: Design, document: PreviewDocument, called: str) -> None:
     if document.note:
         st.info(t("preview.skipped", reason=plain(document.note)))
     left, right = st.columns(2, gap="large")
@@ -140,17 +140,23 @@ def _document(design: Design, document: PreviewDocument) -> None:
         if document.forms:
             approvals = design.site is not None and _APPROVAL in actions_called(design.document, design.site.flow)
             st.markdown(f"**{t('preview.form' if approvals else 'preview.record')}**")
-        for traced in document.forms.values():
+        for name, traced in document.forms.items():
             wrong = [failure.to for failure in traced.failures]
-            title = str(design.document.get("title") or design.id)
             form = {target: traced.form[target] for target in in_form_order(traced.form, design.controls)}
-            st.html(form_html(title, form, traced.form.controls, wrong, t("preview.no_value")))
+            st.html(form_html(_title(design, name), form, traced.form.controls, wrong, t("preview.no_value")))
     for name, traced in document.forms.items():
         with st.expander(t("preview.provenance", step=name), icon=":material/route:"):
             st.dataframe(pd.DataFrame([_trace_row(field) for field in traced.fields]), hide_index=True)
     with st.expander(t("preview.row"), icon=":material/data_object:"):
         st.code(pretty(_row(design, document)), language="json", height=360)
-    _keep_as_case(design, document)
+    _keep_as_case(design, document, called)
+
+
+def _title(design: Design, step: str) -> str:
+    """What the form that a step fills is called."""
+    sites = {site.id: site for site in design.sites if design.site and site.flow == design.site.flow}
+    site = sites.get(step, design.site)
+    return form_title(design.document, site) if site else ""
 
 
 def _row(design: Design, document: PreviewDocument) -> Any:
@@ -160,14 +166,14 @@ def _row(design: Design, document: PreviewDocument) -> Any:
     return next(iter(sample_rows(design.document, design.site)), None)
 
 
-def _keep_as_case(design: Design, document: PreviewDocument) -> None:
+def _keep_as_case(design: Design, document: PreviewDocument, called: str) -> None:
     """A row whose form is right can be kept with the mapping: every later check compares against it."""
     site = design.site
     traced = document.forms.get(site.id) if site is not None else None
     if site is None or not site.variable or traced is None or traced.failures:
         return
     if st.button(t("preview.keep_case"), help=t("preview.keep_case_help"), icon=":material/verified:", key="keep-case"):
-        name = f"{site.variable} {document.key}".strip()
+        name = f"{site.variable} {called}".strip()
         row = _row(design, document)
         design.replace(with_case(design.document, site, name=name, row=row, form=traced.form))
         session.keep(design)
@@ -216,9 +222,9 @@ def _failures(document: PreviewDocument) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _failure_row(key: Any, place: str, row: str, text: str) -> dict[str, str]:
+def _failure_row(called: str, place: str, row: str, text: str) -> dict[str, str]:
     return {
-        t("preview.column.document"): str(key),
+        t("preview.column.document"): called,
         t("preview.column.field"): place,
         t("preview.column.row"): row,
         t("preview.column.problem"): text,

@@ -17,6 +17,7 @@ from studio.designer.design import Design
 from studio.designer.dynamic import is_dynamic
 from studio.i18n import language, plain, t
 from studio.records.tables import error_text
+from studio.text import listed
 from studio.workspace import Workspace, explained, workspace
 
 __all__ = ["show"]
@@ -57,7 +58,7 @@ def show(design: Design, flow: str, document: PreviewDocument) -> None:
             t("send_one.title"), icon=":material/send:", disabled=bool(obstacle), help=obstacle or None,
             key=f"send-one-{asked.run_id if asked else ''}",
         ):  # fmt: skip
-            systems = "、".join(dict.fromkeys(sent.connection for sent in document.sent))
+            systems = listed(dict.fromkeys(sent.connection for sent in document.sent))
             st.warning(t("send_one.question", key=plain(document.key), systems=plain(systems)))
             if st.button(t("send_one.now"), type="primary", key="send-one-now", disabled=bool(obstacle)):
                 _send(space, design, flow, document.key)
@@ -80,6 +81,8 @@ def _unfit(design: Design, flow: str, document: PreviewDocument) -> str:
     trigger = design.document.get("flows", {}).get(flow, {}).get("trigger", {})
     if not document.key or not ({"schedule", "manual"} & trigger.keys()):
         return t("send_one.not_by_hand")
+    if not document.keyed:
+        return t("send_one.together")
     if any(is_dynamic(design.document, role) for role in design.document.get("connections", {})):
         return t("send_one.dynamic")
     if document.error is not None or document.failures or any(sent.error is not None for sent in document.sent):

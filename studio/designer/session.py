@@ -8,11 +8,10 @@ from typing import Final
 import streamlit as st
 
 from runtime import jsontext
-from runtime.engine.overlaps import Overlap
 from runtime.mapping.check import Problem
 from runtime.mapping.folder import StoredMapping, dump_mapping, parse_mapping
 from runtime.mapping.models import Mapping
-from studio.designer import doubles
+from studio.designer import doubles, trials
 from studio.designer.design import Design
 from studio.designer.document import Json
 from studio.designer.drafts import Drafts
@@ -125,10 +124,10 @@ def revert(design: Design) -> None:
         open_mapping(design.id)
 
 
-def save(design: Design, agreed: Set[str]) -> tuple[list[Problem], list[Overlap]]:
-    """Write the mapping's file, but no *enabled* mapping that has errors, or would create approvals twice unasked.
+def save(design: Design, agreed: Set[str]) -> tuple[list[Problem], list[doubles.Doubt]]:
+    """Write the mapping's file, but no *enabled* mapping that has errors, nor unasked one that is in doubt.
 
-    :param agreed: ids of the mappings with which it may create approvals twice, see :func:`doubles.unagreed`
+    :param agreed: what a person wants all the same, see :func:`doubles.unagreed`
     :return: what the static check found; and if that is why nothing was written: what was not agreed to
     :raises BadMapping: the document is not a mapping
     :raises Conflict: the file changed since it was opened
@@ -137,7 +136,7 @@ def save(design: Design, agreed: Set[str]) -> tuple[list[Problem], list[Overlap]
     problems = workspace().problems(mapping)
     if mapping.enabled and any(problem.level == "error" for problem in problems):
         return problems, []
-    if unagreed := doubles.unagreed(mapping, agreed):
+    if unagreed := doubles.unagreed(mapping, trials.refused(design), agreed):
         return problems, unagreed
     stored: StoredMapping = workspace().mappings.save(mapping, expected=design.digest)
     design.digest = stored.digest

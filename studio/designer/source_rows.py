@@ -10,7 +10,7 @@ import streamlit as st
 
 from runtime import jsontext
 from runtime.errors import IntegrationError
-from studio.designer import outside
+from studio.designer import outside, trials
 from studio.designer.design import Design
 from studio.designer.outside import Fetched
 from studio.i18n import plain, t
@@ -61,8 +61,10 @@ def _fetch(design: Design, limit: int) -> None:
             result = outside.fetch_rows(design, limit)
     except IntegrationError as error:
         result = error
+        trials.note(design, error)
     else:
         design.rows = result.rows
+        trials.note(design, None)
     st.session_state[_FETCHED] = (design.desk.doc, result)
 
 

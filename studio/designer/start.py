@@ -12,7 +12,7 @@ from runtime.mapping.templates import Template, gallery, instantiate
 from studio.designer import outside, session
 from studio.designer.settings_form import label_of, setting_input, statement_faults
 from studio.i18n import language, plain, t
-from studio.text import kind_title
+from studio.text import headed, kind_title, listed
 from studio.workspace import explained, workspace
 
 __all__ = ["id_complaint", "new_mapping", "show"]
@@ -42,11 +42,12 @@ def show() -> None:
 
 def _saved() -> None:
     folder = workspace().mappings
-    stored, unsaved = folder.ids(), session.drafts().ids()
+    stored, unsaved = folder.ids(), session.drafts().titles()
+    titles = {**workspace().titles(), **unsaved}
     for mapping_id in sorted({*stored, *unsaved}):
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             badge = f" :orange-badge[{t('designer.unsaved')}]" if mapping_id in unsaved else ""
-            st.markdown(f"{plain(mapping_id)}{badge}", width="stretch")
+            st.markdown(f"{headed(titles.get(mapping_id, ''), mapping_id)}{badge}", width="stretch")
             if st.button(t("start.open_button"), icon=":material/edit:", key=f"open_{mapping_id}"):
                 with explained():
                     session.open_mapping(mapping_id)
@@ -75,7 +76,7 @@ def new_mapping(template: Template) -> None:
     missing += [label_of(item) for item in required if settings[item.name] in (None, "")]
     if st.button(t("start.create"), type="primary", icon=":material/add:", key=f"{key}_create"):
         if missing:
-            st.error(plain(t("start.missing", names=t("start.and").join(missing))))
+            st.error(plain(t("start.missing", names=listed(missing))))
         elif faults:
             st.error(t("start.faulty"))
         elif complaint := id_complaint(mapping_id):

@@ -14,6 +14,7 @@ from studio.designer.links import Place
 from studio.designer.statements import selection_of
 from studio.designer.suggestions import Suggestion, accept, open_suggestions, suggest
 from studio.i18n import language, plain, t
+from studio.text import named
 
 __all__ = ["show"]
 
@@ -90,5 +91,5 @@ def _accept(design: Design, chosen: Iterable[Suggestion]) -> None:
 def _source_name(place: Place, sources: Sequence[Group]) -> str:
     fields = (field for group in sources if group.name == place.group for field in group.fields)
     label = next((field.label for field in fields if field.name == place.name), "")
-    name = f"{label}（{place.name}）" if label and label != place.name else place.name
+    name = named(label, place.name)
     return f"{place.group} · {name}" if place.group else name

@@ -19,6 +19,7 @@ from studio.designer.inbound import target_entity, with_target_entity
 from studio.designer.messages import say
 from studio.designer.source_tab import choose_connection
 from studio.i18n import t
+from studio.text import listed
 from studio.workspace import explained
 
 __all__ = ["show"]
@@ -122,14 +123,14 @@ def _field_list(design: Design, code: str, *, opened: bool) -> None:
 def _take(design: Design, code: str, form: Form) -> None:
     """Keep the form's controls in the mapping, and say what is new and what is gone."""
     before = _paths(design.controls)
-    design.set_form(code, form.controls)
+    design.set_form(code, form.controls, form.title)
     session.keep(design)
     after = _paths(form.controls)
     messages = [("success", t("target.fetched", title=form.title, count=len(after)))]
     if before and (gone := sorted(before - after)):
-        messages.append(("warning", t("target.gone", names="、".join(gone))))
+        messages.append(("warning", t("target.gone", names=listed(gone))))
     if before and (new := sorted(after - before)):
-        messages.append(("info", t("target.new", names="、".join(new))))
+        messages.append(("info", t("target.new", names=listed(new))))
     say(messages)
     st.rerun()
 

@@ -21,7 +21,7 @@ from runtime.store.runs import RunInfo, list_runs
 from studio.deliveries.story import document_of, one_language
 from studio.i18n import known, language, plain, t
 from studio.records.tables import error_text, local, outcome_by_hour
-from studio.text import problem_text
+from studio.text import named, problem_text
 from studio.workspace import Workspace, explained, workspace
 
 __all__ = ["show"]
@@ -49,7 +49,7 @@ def show() -> None:
         runs = space.database.read(
             lambda connection: list_runs(connection, since=now - timedelta(hours=_HOURS), with_empty=False, limit=_MANY)
         )
-        _numbers(space, runs)
+        _numbers(space, runs, {stored.mapping.id: stored.mapping.title for stored in mappings})
         _flows(space, mappings, alive, now)
         _chart(runs, now)
 
@@ -68,7 +68,7 @@ def _runtime(space: Workspace, alive: RuntimeInfo | None) -> None:
     st.caption(t("overview.folder", folder=plain(space.settings.mappings.resolve())))
 
 
-def _numbers(space: Workspace, runs: list[RunInfo]) -> None:
+def _numbers(space: Workspace, runs: list[RunInfo], titles: dict[str, str]) -> None:
     unknown, failed, open_approvals, unfinished, waiting = space.database.read(
         lambda connection: (
             count_deliveries(connection, states=[DeliveryState.UNKNOWN]),
@@ -90,7 +90,7 @@ def _numbers(space: Workspace, runs: list[RunInfo]) -> None:
                 [
                     {
                         t("overview.document"): document_of(item),
-                        t("overview.mapping"): item.mapping,
+                        t("overview.mapping"): named(titles.get(item.mapping, ""), item.mapping),
                         t("overview.state"): t(f"delivery.state.{item.state}"),
                         t("overview.reason"): error_text(item.error, language()) or one_language(item.note, language()),
                     }
@@ -119,7 +119,7 @@ def _flow_row(space: Workspace, mapping: Mapping, name: str, *, ticking: bool, n
     last = space.database.read(lambda connection: list_runs(connection, mapping=mapping.id, flow=name, limit=1))
     run = last[0] if last else None
     return {
-        t("overview.mapping"): mapping.title or mapping.id,
+        t("overview.mapping"): named(mapping.title, mapping.id),
         t("overview.flow"): flow.title or name,
         t("overview.trigger"): _trigger(mapping, name),
         t("overview.on"): mapping.enabled,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from runtime.config import DEFAULT_TIMEZONE
 from runtime.store.runs import ACTIVE, RunDocument, RunInfo, get_run, list_run_documents, list_runs, queue_run
 from studio.i18n import language, plain, t
 from studio.records.tables import GOOD, duration, error_text, local, run_export
+from studio.text import headed, named
 from studio.workspace import Workspace, explained, workspace
 
 __all__ = ["show"]
@@ -30,8 +32,9 @@ def show() -> None:
     st.header(t("runs.title"))
     with explained():
         space = workspace()
-        runs = _filtered(space)
-        chosen = _table(runs)
+        titles = space.titles()
+        runs = _filtered(space, titles)
+        chosen = _table(runs, titles)
         if chosen is not None:
             st.query_params[_RUN] = chosen
         if run_id := st.query_params.get(_RUN):
@@ -39,15 +42,15 @@ def show() -> None:
             if run is None:
                 st.info(t("runs.gone", id=plain(run_id)))
             else:
-                _run(space, run)
+                _run(space, run, titles.get(run.mapping, ""))
 
 
-def _filtered(space: Workspace) -> list[RunInfo]:
+def _filtered(space: Workspace, titles: Mapping[str, str]) -> list[RunInfo]:
     mapping_column, state_column, period_column, text_column = st.columns([2, 2, 1, 2])
     mapping = mapping_column.selectbox(
         t("runs.mapping"),
         [None, *space.mappings.ids()],
-        format_func=lambda name: name or t("runs.any"),
+        format_func=lambda name: named(titles.get(name, ""), name) if name else t("runs.any"),
         key="runs.mapping",
     )
     states = state_column.multiselect(
@@ -69,14 +72,14 @@ def _filtered(space: Workspace) -> list[RunInfo]:
     )
 
 
-def _table(runs: list[RunInfo]) -> str | None:
+def _table(runs: list[RunInfo], titles: Mapping[str, str]) -> str | None:
     if not runs:
         st.info(t("runs.none"))
         return None
     rows = [
         {
             t("runs.started"): local(run.started_at or run.queued_at, DEFAULT_TIMEZONE),
-            t("runs.mapping"): run.mapping,
+            t("runs.mapping"): named(titles.get(run.mapping, ""), run.mapping),
             t("runs.flow"): run.flow,
             t("runs.cause"): t(f"runs.cause.{run.cause}"),
             t("runs.state"): _state(run.state),
@@ -97,8 +100,8 @@ def _table(runs: list[RunInfo]) -> str | None:
     return runs[selected[0]].id if selected and selected[0] < len(runs) else None
 
 
-def _run(space: Workspace, run: RunInfo) -> None:
-    st.subheader(f"{plain(run.mapping)} / {plain(run.flow)} · {_state(run.state)}")
+def _run(space: Workspace, run: RunInfo, title: str) -> None:
+    st.subheader(f"{headed(title, run.mapping)} / {plain(run.flow)} · {_state(run.state)}")
     st.caption(f"{run.id} · {local(run.started_at or run.queued_at, DEFAULT_TIMEZONE)} · {duration(run)}")
     if run.error:
         st.error(plain(error_text(run.error, language())))

@@ -74,7 +74,8 @@ def test_save_asks_and_writes_nothing(folder: MappingFolder, language: str) -> N
     page = switched_on()
     page.session_state["language"] = language
     page = click(page, "save")
-    assert texts["doubles.question"].format(others="demo") in said(page).replace("\\", "")
+    demo = texts["text.named"].format(title="演示", name="demo")
+    assert texts["doubles.question"].format(others=demo) in said(page).replace("\\", "")
     assert [page.button(key=f"doubles-{answer}").label for answer in ("off", "on")] == [
         texts["doubles.off"],
         texts["doubles.on"],
@@ -132,7 +133,7 @@ def test_a_mapping_that_comes_between_question_and_answer_is_asked_of_too(folder
     page = click(switched_on(), "save")
     add(folder, "third")
     page = click(page, "doubles-on")
-    assert TEXT["doubles.question"].format(others="demo、third") in said(page).replace("\\", "")
+    assert TEXT["doubles.question"].format(others="演示（demo）、third") in said(page).replace("\\", "")
     assert not saved(folder).enabled
     click(page, "doubles-on")
     assert saved(folder).enabled

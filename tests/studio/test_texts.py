@@ -15,7 +15,10 @@ from studio.components.mapper import assets
 from studio.i18n import LANGUAGES, catalogue, plain
 
 ROOT = Path(studio.__file__).parent
-CHINESE = re.compile(r"[\u4e00-\u9fff]")
+#: Words and punctuation.
+CHINESE = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
+#: They show values as the approver reads them, who reads Chinese.
+AS_THE_OA = {"control_text.py", "form_view.py"}
 #: They speak before Streamlit runs, in both languages at once.
 BEFORE_STREAMLIT = {"launcher.py", "demo.py"}
 #: Calls whose texts a person reads.
@@ -59,6 +62,8 @@ def docstrings(tree: ast.Module) -> set[int]:
 def test_no_chinese_words_outside_the_catalogues() -> None:
     wrong = []
     for path, tree in sources():
+        if path.name in AS_THE_OA:
+            continue
         doc = docstrings(tree)
         for node in ast.walk(tree):
             if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or id(node) in doc:
