@@ -150,7 +150,9 @@ class Writer:
         try:
             return self._once(work)
         except _NotCommitted as error:
-            raise error.reason from error
+            reason = error.reason
+        # Out here: it is the other one's cause already, and who follows causes must come to an end.
+        raise reason
 
     def _once(self, work: Callable[[Connection], T]) -> T:
         try:

@@ -18,8 +18,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, create_engine, insert, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from runtime.errors import CannotStart, RetryLater
 from runtime.store import tables, writer
@@ -254,3 +254,20 @@ def test_an_event_loop_that_closes_at_the_wrong_moment_does_not_end_the_writer(s
         moment.setattr(loop, "is_closed", lambda: False)  # as it was a moment ago
         sqlite_db._writer.submit(lambda _state: None, future)
         assert sqlite_db.write(lambda _state: 1) == 1
+
+
+def test_the_causes_of_a_write_that_never_got_through_come_to_an_end(sqlite_db, monkeypatch) -> None:
+    """Whoever looks for the system that is down follows them, in the event loop of everybody."""
+    monkeypatch.setattr(writer, "_PAUSES", ())
+
+    def lost(_state: Connection) -> None:
+        raise OperationalError("SELECT 1", {}, Exception("gone"), connection_invalidated=True)
+
+    with pytest.raises(RetryLater) as raised:
+        sqlite_db.write(lost)
+    causes: list[BaseException] = []
+    cause: BaseException | None = raised.value
+    while cause is not None:
+        assert cause not in causes
+        causes.append(cause)
+        cause = cause.__cause__
