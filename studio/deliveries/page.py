@@ -145,8 +145,8 @@ def _row(one: Delivery, titles: Mapping[str, str]) -> dict[str, Any]:
         t("deliveries.verdict"): t(f"verdict.{ended}") if ended else "",
         t("deliveries.sent_at"): local(one.completed_at, DEFAULT_TIMEZONE),
         t("deliveries.written_back_at"): local(one.outcome_at, DEFAULT_TIMEZONE),
-        t("deliveries.mapping"): named(titles.get(one.mapping, ""), one.mapping),
         t("deliveries.remark"): error_text(one.error, language()) or one_language(one.note, language()),
+        t("deliveries.mapping"): named(titles.get(one.mapping, ""), one.mapping),
     }
 
 

@@ -106,7 +106,7 @@ def _head(design: Design) -> None:
     st.markdown(f"### {plain(title)} :{colour}-badge[{t(f'designer.{state}')}]", width="stretch")
     # Both are taken in hand before anything is drawn: a run may be broken off at whatever it draws, and a click that it
     # would have found out about by drawing the button would go with it.
-    key = f"enabled_{design.document.get('enabled', True)}_{design.id}"
+    key = _switch_key(design)
     st.toggle(
         t("designer.enabled"),
         value=bool(design.document.get("enabled", True)),
@@ -141,9 +141,16 @@ def _take(design: Design) -> None:
     st.session_state[_SAVING] = design.id
 
 
+def _switch_key(design: Design) -> str:
+    """Another one whenever it was switched."""
+    return f"enabled_{design.document.get('enabled', True)}_{design.switched}_{design.id}"
+
+
 def _switch(design: Design, key: str) -> None:
-    session.switch(design, enabled=st.session_state[key])
-    st.session_state[_SWITCHED] = design.id
+    # The browser still tells of a switch that has had its effect until it has drawn the one in its place.
+    if key == _switch_key(design):
+        session.switch(design, enabled=st.session_state[key])
+        st.session_state[_SWITCHED] = design.id
 
 
 def _copy(design: Design) -> None:

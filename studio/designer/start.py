@@ -45,10 +45,11 @@ def _saved() -> None:
     stored, unsaved = folder.ids(), session.drafts().titles()
     titles = {**workspace().titles(), **unsaved}
     for mapping_id in sorted({*stored, *unsaved}):
-        with st.container(horizontal=True, vertical_alignment="center", border=True):
+        with st.container(border=True):
+            name, action = st.columns([3, 1], vertical_alignment="center")
             badge = f" :orange-badge[{t('designer.unsaved')}]" if mapping_id in unsaved else ""
-            st.markdown(f"{headed(titles.get(mapping_id, ''), mapping_id)}{badge}", width="stretch")
-            if st.button(t("start.open_button"), icon=":material/edit:", key=f"open_{mapping_id}"):
+            name.markdown(f"{headed(titles.get(mapping_id, ''), mapping_id)}{badge}")
+            if action.button(t("start.open_button"), icon=":material/edit:", key=f"open_{mapping_id}", width="stretch"):
                 with explained():
                     session.open_mapping(mapping_id)
                     st.rerun()
