@@ -234,7 +234,8 @@ def test_a_weaver_connection_shows_what_the_oa_is_to_call(database: Database, mo
     assert TEXT["callbacks.reporting.no_flow"] not in said(page)
     assert TEXT["callbacks.switched_off"] in said(page)
     assert "X-Apig-AppCode" in said(page)
-    assert TEXT["callbacks.waits"].format(mapping="requests", flow="missed", form="45") in said(page)
+    name = TEXT["text.named"].format(title=mapping.title, name="requests")
+    assert TEXT["callbacks.waits"].format(mapping=name, flow="missed", form="45") in said(page)
     connections(database).delete(NAME)
     assert "https://b1.example.com/flows/requests/verdict" in codes(drawn())
 
