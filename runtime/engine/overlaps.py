@@ -1,4 +1,4 @@
-"""Mappings that would send the same documents: each keeps its own ledger, so a document would get two approvals."""
+"""Mappings that would send the same documents: each keeps its own ledger, so a document may get two approvals."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ def _problem(one: Submission, other: Submission) -> Problem:
         "warning",
         f"flows.{one.flow}",
         f"映射“{one.mapping}”和“{other.mapping}”（流程 {other.flow}）都会为 {one.documents} 中同样的单据发起审批，"
-        "一张单据会有两个审批；请停用其中一个，或用筛选条件把单据分开",
+        "一张单据可能有两个审批；请停用其中一个，或用筛选条件把单据分开",
         f"The mappings {one.mapping!r} and {other.mapping!r} (flow {other.flow}) both create approvals for the same "
-        f"documents of {one.documents}, so a document gets two: switch one off, or keep the documents apart by filters",
+        f"documents of {one.documents}, so a document may get two: switch one off, or keep the documents apart by filters",
     )
 
 
