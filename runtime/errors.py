@@ -26,6 +26,7 @@
     └── Refused                    somebody asked for what is not allowed
         ├── CallbackRejected       a callback that is forged, replayed, truncated or not for us
         ├── RequestRejected        an HTTP flow called without its AppCode, too large, malformed
+        ├── Unconfirmed            a person named an approval that the approval system does not confirm
         └── EffectRefused          a preview or dry run tried to change another system
 
 Every message is one sentence in Chinese and one in English and says what happened; ``where`` names the field, step,
@@ -62,6 +63,7 @@ __all__ = [
     "SecretsLocked",
     "Throttled",
     "TimedOut",
+    "Unconfirmed",
     "Unreachable",
     "ValueRefused",
 ]
@@ -261,6 +263,10 @@ class RequestRejected(Refused):
     def __init__(self, zh: str, en: str, *, where: str = "", status: int = 400) -> None:
         super().__init__(zh, en, where=where)
         self.status = status
+
+
+class Unconfirmed(Refused):
+    """A person named an approval that the approval system does not confirm; it may be recorded all the same."""
 
 
 class EffectRefused(Refused):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import json
 import platform
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.output import State, check_states, print_table, say
-from runtime.cli.workspace import workspace_of
+from runtime.cli.output import State, check_states, complain, print_table, say
+from runtime.cli.workspace import Workspace, workspace_of
 
 if TYPE_CHECKING:
     from runtime.store.ledger import Delivery
@@ -74,28 +75,44 @@ def resolve(
     resend: Annotated[
         bool, typer.Option("--resend", help="确认没有创建，可重新发送 · It was not created and may be sent")
     ] = False,
+    unchecked: Annotated[
+        bool,
+        typer.Option("--unchecked", help="不向审批系统核实编号 · Record the id without asking the approval system"),
+    ] = False,
     step: Annotated[
         str | None, typer.Option(help="步骤，仅当有多个结果未知 · Which step, if several are unknown", metavar="STEP")
     ] = None,
 ) -> None:
     """人工处理结果未知的交付 · Decide about a delivery whose outcome is unknown.
 
-    只改动状态数据库；正在工作的运行时（或下次运行）接着完成其余步骤。
-    Only the state database is changed; the live runtime, or the next run, goes on with the remaining steps.
+    先向审批系统核实 --created 的编号；只改动状态数据库，正在工作的运行时（或下次运行）接着完成其余步骤。
+    The approval system is asked about the id of --created first. Only the state database is changed; the live runtime,
+    or the next run, goes on with the remaining steps.
     """
-    from runtime.errors import Refused
+    from runtime.errors import Refused, Unconfirmed
     from runtime.store.resolution import resolve_created, resolve_resend
 
     if (created is None) == (not resend):
         raise Refused("请在 --created INSTANCE 与 --resend 中选择一个", "Choose one of --created INSTANCE and --resend")
+    if unchecked and created is None:
+        raise Refused("--unchecked 只能与 --created 一起使用", "--unchecked only goes with --created")
     by = f"{getpass.getuser()}@{platform.node()}"
-    database = workspace_of(context).database
+    workspace = workspace_of(context)
+    database = workspace.database
+    result = _result(created) if created is not None else None
 
     def decide(connection: Any) -> Delivery:
-        if created is None:
+        if result is None:
             return resolve_resend(connection, delivery_id, by=by, step=step)
-        return resolve_created(connection, delivery_id, _result(created), by=by, step=step)
+        return resolve_created(connection, delivery_id, result, by=by, step=step)
 
+    if result is not None and not unchecked:
+        try:
+            asyncio.run(_confirm(workspace, delivery_id, result, step))
+        except Unconfirmed as error:
+            complain(error)
+            say("要不经核实照样记录，请加 --unchecked · To record it all the same, add --unchecked")
+            raise typer.Exit(2) from error
     delivery = database.write(decide)
     print(f"{delivery.id}  {delivery.mapping}/{delivery.flow}  {delivery.document_key}  {State(delivery.state).words}")
     if database.runtime_alive() is None:
@@ -105,6 +122,17 @@ def resolve(
         )
     else:
         say("✓ 已记录；正在工作的运行时接着完成其余步骤 · Recorded; the live runtime goes on with the remaining steps")
+
+
+async def _confirm(workspace: Workspace, delivery_id: int, result: str | dict[str, Any], step: str | None) -> None:
+    from runtime.engine.confirming import confirm_created
+    from runtime.engine.pool import ConnectorPool
+
+    pool = ConnectorPool(workspace.connections)
+    try:
+        await confirm_created(workspace.database, pool, delivery_id, result, step=step)
+    finally:
+        await pool.aclose()
 
 
 def _result(created: str) -> str | dict[str, Any]:

@@ -29,12 +29,39 @@ from runtime.store.ledger import (
 from runtime.store.runs import queue_run
 from runtime.store.tables import deliveries, inbox
 
-__all__ = ["resolve_created", "resolve_resend", "unknown_steps"]
+__all__ = ["check_created", "resolve_created", "resolve_resend", "unknown_steps"]
 
 
 def unknown_steps(delivery: Delivery) -> list[str]:
     """The steps that a person has to decide about."""
     return sorted(one.step for one in delivery.effects.values() if one.state is EffectState.UNKNOWN)
+
+
+def check_created(
+    connection: Connection, delivery_id: int, created: str | Mapping[str, Any], *, step: str | None = None
+) -> tuple[Delivery, EffectRecord, dict[str, Any]]:
+    """What :func:`resolve_created` would record, as far as the ledger tells; nothing is changed.
+
+    :param created: id of what was created, or the whole result that the steps after it need
+    :param step: which step, where several are unknown
+    :returns: the delivery, the effect that is unknown, and the result for it
+    :raises Refused: there is nothing to decide, or this id is recorded for another document
+    """
+    delivery, effect = _unknown(connection, delivery_id, step)
+    result = {"instance_id": created} if isinstance(created, str) else dict(created)
+    instance = str(result.get("instance_id") or "").strip()
+    if result.get("instance_id") is not None:
+        result["instance_id"] = instance
+    if not result or result == {"instance_id": ""}:
+        raise Refused("没有给出已创建内容的编号", "The id of what was created is missing", where=str(delivery_id))
+    holder = holder_of(connection, effect, instance, delivery_id=delivery.id)
+    if holder is not None:
+        raise Refused(
+            f"{instance} 已记录为单据 {holder.document_key}（{holder.mapping}）的结果",
+            f"{instance} is recorded as the result for document {holder.document_key} ({holder.mapping})",
+            where=str(delivery_id),
+        )
+    return delivery, effect, result
 
 
 def resolve_created(
@@ -47,18 +74,9 @@ def resolve_created(
     :param step: which step, where several are unknown
     :raises Refused: there is nothing to decide, or this id is recorded for another document
     """
-    result = {"instance_id": created.strip()} if isinstance(created, str) else dict(created)
-    instance = str(result.get("instance_id") or "")
-    delivery, effect = _unknown(connection, delivery_id, step)
-    if not result or result == {"instance_id": ""}:
-        raise Refused("没有给出已创建内容的编号", "The id of what was created is missing", where=str(delivery_id))
-    holder = holder_of(connection, effect, instance, delivery_id=delivery.id)
-    if holder is not None:
-        raise Refused(
-            f"{instance} 已记录为单据 {holder.document_key}（{holder.mapping}）的结果",
-            f"{instance} is recorded as the result for document {holder.document_key} ({holder.mapping})",
-            where=str(delivery_id),
-        )
+    _lock(connection, delivery_id)
+    delivery, effect, result = check_created(connection, delivery_id, created, step=step)
+    instance = result.get("instance_id") or ""
     done = replace(
         effect,
         state=EffectState.DONE,
@@ -82,15 +100,19 @@ def resolve_resend(connection: Connection, delivery_id: int, *, by: str, step: s
     :param step: which step, where several are unknown
     :raises Refused: there is nothing to decide
     """
+    _lock(connection, delivery_id)
     delivery, effect = _unknown(connection, delivery_id, step)
     absent = replace(effect, state=EffectState.ABSENT, request=None, finished_at=utc_now())
     _decide(connection, delivery, absent, decision="resend", by=by, result=None, changes={})
     return _resolved(connection, delivery)
 
 
-def _unknown(connection: Connection, delivery_id: int, step: str | None) -> tuple[Delivery, EffectRecord]:
-    # Locked where the database can: two persons may decide at the same time.
+def _lock(connection: Connection, delivery_id: int) -> None:
+    # Where the database can: two persons may decide at the same time.
     connection.execute(select(deliveries.c.id).where(deliveries.c.id == delivery_id).with_for_update())
+
+
+def _unknown(connection: Connection, delivery_id: int, step: str | None) -> tuple[Delivery, EffectRecord]:
     delivery = get_delivery(connection, delivery_id)
     if delivery is None:
         raise Refused("没有这次交付", "There is no such delivery", where=str(delivery_id))

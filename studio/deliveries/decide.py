@@ -6,13 +6,15 @@ import streamlit as st
 from sqlalchemy import Connection
 
 from runtime.config import DEFAULT_TIMEZONE
+from runtime.engine.confirming import confirm_created
+from runtime.errors import Unconfirmed
 from runtime.store.ledger import Delivery, EffectRecord
 from runtime.store.resolution import resolve_created, resolve_resend, unknown_steps
 from studio.deliveries.story import document_of, step_note
 from studio.i18n import plain, t
 from studio.records.tables import local
 from studio.text import pretty
-from studio.workspace import Workspace, explained
+from studio.workspace import Workspace, explain, explained
 
 __all__ = ["ask"]
 
@@ -83,6 +85,12 @@ def _confirm(
     # The box belongs to just this answer: with another id it has to be ticked again.
     token = f"{delivery.id}.{effect.step}.{choice}.{created}"
     sure = st.checkbox(t(f"decide.{choice}_sure", **words), key=f"decide.sure.{token}")
+    # What the approval system said about just this id, until it is asked again.
+    doubt = f"decide.doubt.{token}"
+    unchecked = False
+    if doubt in st.session_state:
+        explain(st.session_state[doubt])
+        unchecked = st.checkbox(t("decide.unchecked", **words), key=f"decide.unchecked.{token}")
     pressed = st.button(
         t(f"decide.{choice}_do", **words),
         type="primary",
@@ -99,7 +107,17 @@ def _confirm(
         return resolve_resend(connection, delivery.id, by=by, step=effect.step)
 
     with explained():
+        if choice == "created" and not unchecked:
+            try:
+                with st.spinner(t("decide.asking", **words)):
+                    space.bridge.run(
+                        confirm_created(space.database, space.pool, delivery.id, created, step=effect.step)
+                    )
+            except Unconfirmed as error:
+                st.session_state[doubt] = error
+                st.rerun()
         space.database.write(carry_out)
+        st.session_state.pop(doubt, None)
         st.session_state[_BY] = by
         running = space.database.runtime_alive() is not None
         later = "" if running else t("decide.no_runtime")

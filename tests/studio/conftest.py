@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
-import uvicorn
 
 from runtime.config import Settings
 from runtime.mapping.folder import MappingFolder
 from runtime.mapping.templates import gallery, instantiate
 from runtime.sandbox import demo
-from runtime.sandbox.app import create_app
 from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
 from runtime.store.vault import Vault
+from tests.running import running_sandbox
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[str]:
     """Its address."""
-    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)) as listener:
-        listener.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = create_app(var=None, base_url=address)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
+    with running_sandbox() as address:
         yield address
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture

@@ -11,11 +11,15 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from runtime.config import Settings
+from runtime.sandbox import demo
+from runtime.store.connections import ConnectionStore
 from runtime.store.database import Database
 from runtime.store.ledger import DeliveryState, EffectState, get_delivery
 from runtime.store.runs import list_runs
+from runtime.store.vault import Vault
 from studio.i18n import catalogue
-from tests.studio.seeds import MAPPING, deliver, effect, seed
+from tests.running import started_approval
+from tests.studio.seeds import MAPPING, OA, deliver, effect, seed
 
 VIEWS = Path(__file__).parents[2] / "studio" / "views"
 TEXT = catalogue("zh-CN")
@@ -30,6 +34,14 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databa
     yield opened
     opened.close()
     st.cache_resource.clear()
+
+
+@pytest.fixture
+def approval(database: Database, sandbox: str) -> str:
+    """The id of an approval that is there."""
+    document = demo.connections(sandbox)[demo.DINGTALK_CONNECTION]
+    ConnectionStore(database, Vault(Settings().key_file)).save(OA, document)
+    return started_approval(sandbox)
 
 
 def drawn(delivery: int | str | None = None, view: str = "deliveries") -> AppTest:
@@ -110,7 +122,7 @@ def test_an_address_that_names_no_delivery_is_said_so(database: Database, addres
     assert "不在台账中" in said(drawn(address))
 
 
-def test_a_person_decides_that_it_was_created(database: Database) -> None:
+def test_a_person_decides_that_it_was_created(database: Database, approval: str) -> None:
     ids = seed(database)
     page = drawn(ids["7"])
     assert "单据 7：对方到底创建了没有" in said(page)
@@ -118,20 +130,55 @@ def test_a_person_decides_that_it_was_created(database: Database) -> None:
     assert any('"来源单号": "7"' in code.value for code in page.code)
     widget(page.radio, "decide.choice").set_value("created").run()
     assert not [button for button in page.button if str(button.key).startswith("decide.do")]
-    widget(page.text_input, "decide.instance").set_value(" proc-77 ").run()
-    assert "单据 7 将记为已在 dingtalk-demo 创建，编号 proc-77" in said(page)
+    widget(page.text_input, "decide.instance").set_value(f" {approval} ").run()
+    assert f"单据 7 将记为已在 dingtalk-demo 创建，编号 {approval}" in said(page)
     assert widget(page.button, "decide.do").disabled
     widget(page.text_input, "decide.by").set_value("王工").run()
     widget(page.checkbox, "decide.sure").set_value(True).run()
     widget(page.button, "decide.do").click().run()
-    assert "单据 7 已记为创建，编号 proc-77" in said(checked(page))
+    assert f"单据 7 已记为创建，编号 {approval}" in said(checked(page))
     told = database.read(lambda connection: get_delivery(connection, ids["7"]))
     assert told is not None
-    assert (told.state, told.instance_id) == (DeliveryState.RESOLVED, "proc-77")
+    assert (told.state, told.instance_id) == (DeliveryState.RESOLVED, approval)
     assert [(one["by"], one["decision"]) for one in told.decisions or ()] == [("王工", "created")]
     [run] = database.read(lambda connection: list_runs(connection, states=["queued"]))
     assert (run.mapping, run.request) == (MAPPING, {"only": "7"})
     assert TEXT["deliveries.moment.decided.created"] in list(page.dataframe[1].value[TEXT["deliveries.happened"]])
+
+
+def test_an_id_that_the_approval_system_does_not_show_is_recorded_only_with_one_more_box(
+    database: Database, approval: str
+) -> None:
+    ids = seed(database)
+    wrong = f"{approval}x"
+    page = drawn(ids["7"])
+    widget(page.radio, "decide.choice").set_value("created").run()
+    widget(page.text_input, "decide.by").set_value("王工").run()
+    for given in (wrong, f"{approval}y", wrong):
+        widget(page.text_input, "decide.instance").set_value(given).run()
+        widget(page.checkbox, "decide.sure").set_value(True).run()
+        widget(page.button, "decide.do").click().run()
+        assert f"看不到编号为 {given} 的审批" in said(checked(page))
+        assert not widget(page.checkbox, "decide.unchecked").value
+        assert undecided(database, ids["7"])
+    widget(page.button, "decide.do").click().run()
+    assert undecided(database, ids["7"])
+    widget(page.checkbox, "decide.unchecked").set_value(True).run()
+    widget(page.text_input, "decide.instance").set_value(f"{approval}z").run()
+    assert not [box for box in page.checkbox if str(box.key).startswith("decide.unchecked")]
+    widget(page.text_input, "decide.instance").set_value(wrong).run()
+    assert not widget(page.checkbox, "decide.unchecked").value
+    widget(page.checkbox, "decide.sure").set_value(True).run()
+    widget(page.checkbox, "decide.unchecked").set_value(True).run()
+    widget(page.button, "decide.do").click().run()
+    assert f"单据 7 已记为创建，编号 {wrong}" in said(checked(page))
+    assert not undecided(database, ids["7"])
+
+
+def undecided(database: Database, delivery: int) -> bool:
+    told = database.read(lambda connection: get_delivery(connection, delivery))
+    assert told is not None
+    return (told.state, told.decisions) == (DeliveryState.UNKNOWN, None)
 
 
 def test_a_person_decides_to_send_again_and_another_id_needs_another_confirmation(database: Database) -> None:
