@@ -81,7 +81,8 @@ def _problem(one: Submission, other: Submission) -> Problem:
         f"映射“{one.mapping}”和“{other.mapping}”（流程 {other.flow}）都会为 {one.documents} 中同样的单据发起审批，"
         "一张单据可能有两个审批；请停用其中一个，或用筛选条件把单据分开",
         f"The mappings {one.mapping!r} and {other.mapping!r} (flow {other.flow}) both create approvals for the same "
-        f"documents of {one.documents}, so a document may get two: switch one off, or keep the documents apart by filters",
+        f"documents of {one.documents}, so a document may get two: switch one off, or keep the documents apart by "
+        "filters",
     )
 
 
