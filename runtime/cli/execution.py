@@ -21,7 +21,7 @@ from runtime.cli.workspace import Workspace
 from runtime.engine.engine import Engine
 from runtime.engine.pool import ConnectorPool
 from runtime.engine.request import Counts, Progress, RunSummary
-from runtime.errors import CannotStart
+from runtime.errors import CannotStart, RetryLater
 from runtime.mapping.folder import StoredMapping
 from runtime.service.logs import configure_logs
 from runtime.service.requests import manual_request
@@ -101,12 +101,15 @@ async def _execute_here(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, task.cancel)
         try:
-            summary = await task
-            await engine.settle()
-            return summary
+            return await task
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
         finally:
+            try:
+                await engine.settle()
+            except RetryLater as error:
+                # What was done is done, whatever its record says.
+                say(f"⚠ {error.sentence('zh-CN')} | {error.sentence('en')}")
             await pool.aclose()
 
 

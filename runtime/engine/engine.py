@@ -83,13 +83,14 @@ class Engine:
         if request.event is not None:
             asked["event"] = {"key": request.event.key, "instance_id": request.event.instance_id}
         begin = partial(_start, run_id, mapping=mapping.id, flow=flow, cause=request.cause, request=asked)
+        # What was owed about an earlier attempt is over with this one.
+        self._owed.pop(run_id, None)
         try:
             await self._db.awrite(begin)
-        except RetryLater:
+        except (RetryLater, asyncio.CancelledError):
             # It may be recorded all the same.
             self._owed[run_id] = partial(undo_start, run_id=run_id, queued=request.run_id is not None)
             raise
-        self._owed.pop(run_id, None)
         async with self._pool.lease() as lease:
             live: Live | None = None
             try:
@@ -114,13 +115,19 @@ class Engine:
 
         :raises RetryLater: it still does not
         """
-        if not self._owed:
-            return
-        owed = dict(self._owed)
-        await self._db.awrite(lambda connection: [work(connection) for work in owed.values()])
-        for run_id, work in owed.items():
-            if self._owed.get(run_id) is work:
-                del self._owed[run_id]
+        # Each by itself: what one of them comes to must not keep the others waiting.
+        writes = {run_id: (work, self._db.begin_write(work)) for run_id, work in self._owed.items()}
+        failures: list[BaseException] = []
+        for run_id, (work, write) in writes.items():
+            try:
+                await write
+            except RetryLater as error:
+                failures.append(error)
+            else:
+                if self._owed.get(run_id) is work:
+                    del self._owed[run_id]
+        if failures:
+            raise failures[0]
 
     def compiled(self, mapping: Mapping, flow: str) -> CompiledFlow:
         """A flow as closures; compiled once for each mapping object.

@@ -35,12 +35,18 @@ class Doubles:
             await self._changed.wait()
             self._changed.clear()
             if self._live.digests != self._compared:
-                await self._compare()
+                try:
+                    await self._compare()
+                except BaseException:
+                    # Whoever begins this anew finds it still to be done.
+                    self._changed.set()
+                    raise
 
     async def _compare(self) -> None:
-        self._compared = self._live.digests
+        digests = self._live.digests
         async with self._pool.lease() as lease:
             found = await check_overlaps(self._live, lease)
+        self._compared = digests
         known: set[frozenset[str]] = set()
         for one in found:
             pair = frozenset((one.mapping, one.other))

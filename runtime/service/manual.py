@@ -46,6 +46,9 @@ class ManualQueue:
             try:
                 # First: one whose beginning is in doubt is queued again.
                 await self._dispatcher.settle()
+            except RetryLater as error:
+                log.warning("records of runs are still owed", reason=error.sentence("en"))
+            try:
                 await self._take_up()
             except RetryLater as error:
                 log.warning("queue cannot be read", reason=error.sentence("en"))
@@ -60,6 +63,8 @@ class ManualQueue:
         if queued:
             # "Run now" means what was saved a moment ago.
             await self._live.reload()
+        if self._dispatcher.stopping:
+            return
         for run in queued:
             self._in_hand.add(run.id)
             task = self._dispatcher.spawn(self._carry_out(run), name=f"run {run.id}")

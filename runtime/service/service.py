@@ -180,11 +180,12 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._dispatcher.finish(limit)
-        # Nothing is in hand any more: the next start takes these up without asking what happened.
         try:
+            await self._dispatcher.settle()
+            # Nothing is in hand any more: the next start takes these up without asking what happened.
             await self._database.awrite(release_events)
         except RetryLater as error:
-            log.warning("events in hand are released at the next start", reason=error.sentence("en"))
+            log.warning("what is in hand is released at the next start", reason=error.sentence("en"))
         await self._pool.aclose()
 
     def _wake(self) -> None:

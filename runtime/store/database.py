@@ -240,8 +240,9 @@ def _claim(row: Mapping[str, Any], connection: Connection) -> None:
 
 
 def _shown(url: URL) -> str:
-    """The address without its password, which the driver takes among the parameters, too."""
-    return url.difference_update_query(["password"]).render_as_string(hide_password=True)
+    """The address without its passwords, which drivers take among the parameters, too."""
+    hidden = [name for name in url.query if "password" in name.lower()]
+    return url.difference_update_query(hidden).render_as_string(hide_password=True)
 
 
 def _parse(url: str) -> URL:

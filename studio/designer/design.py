@@ -35,8 +35,6 @@ class Design:
     #: Which of the document's ``map`` steps is in hand.
     chosen: int = 0
     desk: Desk = field(default_factory=lambda: Desk(doc=token(), board=Board(), epoch="", base={}))
-    #: How often it was switched on or off.
-    switched: int = 0
     #: Target whose link is being edited.
     selected: Place | None = None
     #: Links that the browser sent and that were refused: (target, reason).

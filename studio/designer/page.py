@@ -28,8 +28,6 @@ _TAB: Final = "tab"
 _KEPT: Final = "designer_tab_kept"
 #: Id of the mapping to save once its tab has taken over what was typed last.
 _SAVING: Final = "designer_saving"
-#: Id of the mapping that was just switched on or off.
-_SWITCHED: Final = "designer_switched"
 
 
 def show() -> None:
@@ -104,27 +102,24 @@ def _head(design: Design) -> None:
     state = "unsaved" if design.dirty else "saved"
     colour = "orange" if design.dirty else "green"
     st.markdown(f"### {plain(title)} :{colour}-badge[{t(f'designer.{state}')}]", width="stretch")
-    # Both are taken in hand before anything is drawn: a run may be broken off at whatever it draws, and a click that it
-    # would have found out about by drawing the button would go with it.
-    key = _switch_key(design)
-    st.toggle(
+    enabled = st.toggle(
         t("designer.enabled"),
         value=bool(design.document.get("enabled", True)),
-        key=key,
+        key=f"enabled_{design.document.get('enabled', True)}_{design.id}",
         help=t("designer.enabled_help"),
-        on_change=_switch,
-        args=(design, key),
     )
-    # Never disabled: who has just typed something may press it before the page knows of the change.
+    # Never disabled: who has just typed something may press it before the page knows of the change. And taken in hand
+    # before anything is drawn: a run that is broken off before the button, as by the switch, would lose the click.
     st.button(
         t("designer.save"), type="primary", icon=":material/save:", key="save", on_click=_take, args=(design,)
     )  # fmt: skip
-    if st.session_state.get(_SWITCHED) == design.id:
+    if enabled != design.document.get("enabled", True):
+        session.switch(design, enabled=enabled)
         # Before it is saved: the runtime takes a saved mapping up at once.
         with explained():
             found = doubles.found(parse_mapping(design.document, design.id))
             messages.say([(one.problem.level, problem_sentence(one.problem)) for one in found])
-        del st.session_state[_SWITCHED]
+        st.rerun()
     # Another mapping has another menu: it must not stay open over the copy that was just begun.
     with st.popover(t("designer.more"), icon=":material/more_horiz:", key=f"more_{design.id}"):
         st.caption(t("designer.file", id=plain(design.id)))
@@ -139,18 +134,6 @@ def _head(design: Design) -> None:
 
 def _take(design: Design) -> None:
     st.session_state[_SAVING] = design.id
-
-
-def _switch_key(design: Design) -> str:
-    """Another one whenever it was switched."""
-    return f"enabled_{design.document.get('enabled', True)}_{design.switched}_{design.id}"
-
-
-def _switch(design: Design, key: str) -> None:
-    # The browser still tells of a switch that has had its effect until it has drawn the one in its place.
-    if key == _switch_key(design):
-        session.switch(design, enabled=st.session_state[key])
-        st.session_state[_SWITCHED] = design.id
 
 
 def _copy(design: Design) -> None:

@@ -112,7 +112,6 @@ def keep(design: Design) -> None:
 
 def switch(design: Design, *, enabled: bool) -> None:
     """Switch the mapping on or off; as every change, it takes effect when it is saved."""
-    design.switched += 1
     design.replace({**design.document, "enabled": enabled})
     keep(design)
 

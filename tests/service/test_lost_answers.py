@@ -13,6 +13,7 @@ import pytest
 
 from runtime.connectors.events import Event
 from runtime.engine.engine import Engine
+from runtime.engine.request import RunRequest
 from runtime.errors import RetryLater
 from runtime.mapping.document import parse_mapping
 from runtime.service import dispatcher as dispatching
@@ -146,6 +147,20 @@ async def test_a_tick_is_carried_out_once_and_comes_to_its_end(
     await lab.dispatcher.settle()
     assert lab.carried_out == 1
     assert [run.state for run in real.read(list_runs)] == ["succeeded"]
+
+
+async def test_a_run_by_hand_that_is_stopped_while_it_begins_waits_for_the_next_start(real: Database) -> None:
+    run_id = real.write(lambda state: queue_run(state, mapping="m", flow="f", cause="manual"))
+    engine = Engine(real, Pool())  # type: ignore[arg-type]
+    task = asyncio.create_task(engine.run(MAPPING, "f", RunRequest(cause="manual", run_id=run_id)))
+    await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    await engine.settle()
+    real.write(lambda _: None)  # whatever is on its way has arrived
+    [run] = real.read(list_runs)
+    assert (run.id, run.state) == (run_id, "queued")
 
 
 async def test_runs_that_wait_for_their_turn_do_not_begin_when_the_service_stops(real: Database) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from studio.designer import page as designer_page
 from studio.designer import session
 from studio.i18n import catalogue
 from tests.studio.pages import click, opened, said
@@ -60,18 +59,3 @@ def test_an_enabled_mapping_with_errors_is_not_saved(workspace: Path) -> None:
     assert "启用的映射不能有错误" in said(page)
     assert "请购单别" in said(page)
     assert (workspace / "mappings" / "demo.json").read_bytes() == before
-
-
-@pytest.mark.usefixtures("workspace")
-def test_a_switch_that_has_had_its_effect_has_none_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The browser sends its state once more with the next click."""
-    page = opened("source")
-    first = page.toggle[0].key
-    second = page.toggle[0].set_value(False).run().toggle[0].key
-    third = page.toggle[0].set_value(True).run().toggle[0].key
-    assert len({first, second, third}) == 3
-    design = page.session_state["design"]
-    monkeypatch.setattr(st, "session_state", {first: False, second: True, third: False})
-    for key in (third, first, second):
-        designer_page._switch(design, str(key))
-    assert design.document["enabled"] is False
