@@ -116,7 +116,8 @@ class Alerts:
         """Tell what there is to tell until cancelled."""
         while self._messenger is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._again_after[0] if self._told else None)
+                async with asyncio.timeout(self._again_after[0] if self._told else None):
+                    await self._wake.wait()
             self._wake.clear()
             await self._remember()
             failures = 0

@@ -224,8 +224,10 @@ class InboxWorkers:
                 self._in_doubt = True
                 log.warning("inbox cannot be read", reason=error.sentence("en"))
             # Woken by a new event, and whenever a place becomes free.
+            # Not wait_for: on Python 3.11 it forgets that it was cancelled if it is woken at the same moment.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY)
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._wake.wait()
 
     async def _take(self) -> None:
         """Claim as many events as there are free places, and start them."""

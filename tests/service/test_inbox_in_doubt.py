@@ -78,3 +78,22 @@ async def test_an_event_that_comes_into_doubt_during_a_look_is_found_by_the_next
             await running
         await asyncio.gather(*tasks)
         real.close()
+
+
+async def test_workers_that_are_woken_while_they_are_stopped_stop(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path / 'state.db'}")
+    nothing: Any = SimpleNamespace(inbox=SimpleNamespace(set=lambda _: None))
+    workers = InboxWorkers(
+        database=database, router=nothing, dispatcher=nothing, reports=nothing, metrics=nothing, troubles=nothing
+    )
+    running = asyncio.create_task(workers.run())
+    await asyncio.sleep(0.3)
+    workers.wake()
+    running.cancel()
+    await asyncio.wait({running}, timeout=5)
+    stopped = running.cancelled()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    database.close()
+    assert stopped
