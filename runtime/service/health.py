@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, Response
 
 from runtime.errors import IntegrationError, RetryLater
 from runtime.service.flows import HttpFlows
-from runtime.service.inbox import Router
 from runtime.service.live import LiveMappings
 from runtime.service.metrics import Metrics
+from runtime.service.router import Router
 from runtime.service.schedules import Schedules
 from runtime.service.streams import Streams, StreamState
 from runtime.store.database import Database

@@ -26,13 +26,14 @@ from runtime.service.doubles import Doubles
 from runtime.service.flows import HttpFlows
 from runtime.service.health import Health
 from runtime.service.idempotency import Idempotency
-from runtime.service.inbox import InboxWorkers, Router
+from runtime.service.inbox import InboxWorkers
 from runtime.service.intake import Intake
 from runtime.service.live import LiveMappings
 from runtime.service.manual import ManualQueue
 from runtime.service.metrics import Metrics
 from runtime.service.reports import Reports
 from runtime.service.robot import open_robot
+from runtime.service.router import Router
 from runtime.service.schedules import Schedules
 from runtime.service.streams import Streams
 from runtime.service.sweep import Sweep

@@ -15,7 +15,7 @@ from runtime.connectors.base import Connector
 from runtime.connectors.events import Event
 from runtime.engine.pool import Pool
 from runtime.errors import FixSetup, IntegrationError, RetryLater
-from runtime.service.inbox import Router
+from runtime.service.router import Router
 from runtime.store.columns import utc_now
 from runtime.store.database import Database
 from runtime.store.inbox import insert_polled

@@ -25,7 +25,7 @@ from runtime.errors import CannotStart
 from runtime.store import migrate, tables
 from runtime.store.claim import AdvisoryLock, Fence
 from runtime.store.columns import utc_now
-from runtime.store.writer import Writer, passwords_of, translated
+from runtime.store.writer import Writer, password_parameters, passwords_of, translated
 
 __all__ = ["Database", "RuntimeInfo"]
 
@@ -241,8 +241,7 @@ def _claim(row: Mapping[str, Any], connection: Connection) -> None:
 
 def _shown(url: URL) -> str:
     """The address without its passwords, which drivers take among the parameters, too."""
-    hidden = [name for name in url.query if "password" in name.lower()]
-    return url.difference_update_query(hidden).render_as_string(hide_password=True)
+    return url.difference_update_query(password_parameters(url)).render_as_string(hide_password=True)
 
 
 def _parse(url: str) -> URL:

@@ -22,7 +22,7 @@ from runtime.connectors.blanking import blanked
 from runtime.errors import RetryLater
 from runtime.faultpoints import FaultPoint, reach
 
-__all__ = ["Joint", "Writer", "passwords_of", "translated"]
+__all__ = ["Joint", "Writer", "password_parameters", "passwords_of", "translated"]
 
 #: More than this in one transaction would only keep the first ones waiting.
 _BATCH = 256
@@ -245,8 +245,13 @@ def _connection_lost(error: Exception) -> bool:
 
 def passwords_of(url: URL) -> list[str]:
     """What the address of a database holds that nobody is to read; drivers take it among the parameters, too."""
-    asked = (values for name, values in url.normalized_query.items() if "password" in name.lower())
-    return [url.password or "", *chain.from_iterable(asked)]
+    hidden = (url.normalized_query[name] for name in password_parameters(url))
+    return [url.password or "", *chain.from_iterable(hidden)]
+
+
+def password_parameters(url: URL) -> list[str]:
+    """Names of the parameters of an address that hold passwords."""
+    return [name for name in url.query if "password" in name.lower()]
 
 
 def _translate(error: Exception, secrets: Sequence[str]) -> Exception:

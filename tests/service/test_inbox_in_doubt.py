@@ -15,6 +15,11 @@ from runtime.store.database import Database
 from runtime.store.inbox import insert_event, list_events
 
 
+def double(**parts: Any) -> Any:
+    """Stands for a part of the service that is not looked at."""
+    return SimpleNamespace(**parts)
+
+
 class Lossy:
     """The database, of which some writes are committed or lost without an answer.
 
@@ -49,7 +54,7 @@ class Lossy:
 
 async def test_an_event_that_comes_into_doubt_during_a_look_is_found_by_the_next(tmp_path: Path) -> None:
     real = Database.open(f"sqlite:///{tmp_path / 'state.db'}")
-    database = Lossy(real, lost=2)
+    database: Any = Lossy(real, lost=2)
     database.looking = asyncio.Event()
     for key in ("a", "b"):
         event = Event(key=key, type="approval.finished", instance_id=key, form="F")
@@ -60,12 +65,12 @@ async def test_an_event_that_comes_into_doubt_during_a_look_is_found_by_the_next
         tasks.add(asyncio.create_task(work, name=name))
 
     workers: Any = InboxWorkers(
-        database=database,  # type: ignore[arg-type]
-        router=SimpleNamespace(flows_for=lambda *_, **__: [], reason_to_wait=lambda *_, **__: None),  # type: ignore[arg-type]
-        dispatcher=SimpleNamespace(spawn=spawn),  # type: ignore[arg-type]
-        reports=SimpleNamespace(ended=lambda *_: None),  # type: ignore[arg-type]
-        metrics=SimpleNamespace(inbox=SimpleNamespace(set=lambda _: None)),  # type: ignore[arg-type]
-        troubles=SimpleNamespace(),  # type: ignore[arg-type]
+        database=database,
+        router=double(flows_for=lambda *_, **__: [], reason_to_wait=lambda *_, **__: None),
+        dispatcher=double(spawn=spawn),
+        reports=double(ended=lambda *_: None),
+        metrics=double(inbox=double(set=lambda _: None)),
+        troubles=double(),
     )
     running = asyncio.create_task(workers.run())
     try:
@@ -82,7 +87,7 @@ async def test_an_event_that_comes_into_doubt_during_a_look_is_found_by_the_next
 
 async def test_workers_that_are_woken_while_they_are_stopped_stop(tmp_path: Path) -> None:
     database = Database.open(f"sqlite:///{tmp_path / 'state.db'}")
-    nothing: Any = SimpleNamespace(inbox=SimpleNamespace(set=lambda _: None))
+    nothing: Any = double(inbox=double(set=lambda _: None))
     workers = InboxWorkers(
         database=database, router=nothing, dispatcher=nothing, reports=nothing, metrics=nothing, troubles=nothing
     )

@@ -13,7 +13,7 @@ from runtime.connectors.events import Event, Outcome
 from runtime.mapping.document import parse_mapping
 from runtime.sandbox import demo
 from runtime.sandbox.dingtalk.crypto import Envelope
-from runtime.service.inbox import Router
+from runtime.service.router import Router
 from runtime.store.columns import utc_now
 from runtime.store.inbox import InboxEvent, insert_event, list_events
 from runtime.store.ledger import EffectRecord, EffectState, save

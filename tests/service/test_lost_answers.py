@@ -37,6 +37,11 @@ MAPPING = parse_mapping(
 )
 
 
+def double(**parts: Any) -> Any:
+    """Stands for a part of the service that is not looked at."""
+    return SimpleNamespace(**parts)
+
+
 class Lossy:
     """The database, of which some writes get no answer.
 
@@ -70,6 +75,10 @@ class Pool:
         yield self
 
 
+def pool() -> Any:
+    return Pool()
+
+
 class Live:
     def get(self, _name: str) -> Any:
         return MAPPING
@@ -81,7 +90,7 @@ class Live:
 class Lab:
     def __init__(self, database: Any) -> None:
         self.carried_out = 0
-        engine = Engine(database, Pool())  # type: ignore[arg-type]
+        engine = Engine(database, pool())
         compiled = engine.compiled
 
         def count(*given: Any) -> Any:
@@ -151,7 +160,7 @@ async def test_a_tick_is_carried_out_once_and_comes_to_its_end(
 
 async def test_a_run_by_hand_that_is_stopped_while_it_begins_waits_for_the_next_start(real: Database) -> None:
     run_id = real.write(lambda state: queue_run(state, mapping="m", flow="f", cause="manual"))
-    engine = Engine(real, Pool())  # type: ignore[arg-type]
+    engine = Engine(real, pool())
     task = asyncio.create_task(engine.run(MAPPING, "f", RunRequest(cause="manual", run_id=run_id)))
     await asyncio.sleep(0)
     task.cancel()
@@ -205,7 +214,7 @@ async def test_a_caller_hears_how_its_report_ended_although_the_same_one_could_n
         return None
 
     intake = Intake()
-    reports: Any = Reports(None, SimpleNamespace(known=unknown), intake, None)  # type: ignore[arg-type]
+    reports: Any = Reports(None, double(known=unknown), intake, None)
     key = RequestKey(mapping="m", flow="f", key="k", digest="d")
     given = ("oa", Event(key="a", type="http f", instance_id="i"), {"body": {}}, key)
     waiting = await reports._take(*given, named=True)
@@ -213,7 +222,7 @@ async def test_a_caller_hears_how_its_report_ended_although_the_same_one_could_n
     with pytest.raises(RetryLater):
         await reports._take(*given, named=True)
     [stored] = reports._waiting
-    reports.ended(SimpleNamespace(event=SimpleNamespace(key=stored)), Carried())
+    reports.ended(double(event=double(key=stored)), Carried())
     assert waiting.done()
 
 
@@ -226,11 +235,11 @@ async def test_an_event_that_a_fault_of_the_program_hits_waits_for_a_person(real
 
     workers = InboxWorkers(
         database=real,
-        router=SimpleNamespace(flows_for=breaks_down),  # type: ignore[arg-type]
-        dispatcher=SimpleNamespace(spawn=lambda work, name: asyncio.create_task(work, name=name)),  # type: ignore[arg-type]
-        reports=SimpleNamespace(ended=lambda *_: None),  # type: ignore[arg-type]
-        metrics=SimpleNamespace(inbox=SimpleNamespace(set=lambda _: None)),  # type: ignore[arg-type]
-        troubles=SimpleNamespace(event_failed=lambda number, *_: told.append(number)),  # type: ignore[arg-type]
+        router=double(flows_for=breaks_down),
+        dispatcher=double(spawn=lambda work, name: asyncio.create_task(work, name=name)),
+        reports=double(ended=lambda *_: None),
+        metrics=double(inbox=double(set=lambda _: None)),
+        troubles=double(event_failed=lambda number, *_: told.append(number)),
     )
     async with at_work(workers.run()):
         await until(lambda: told)

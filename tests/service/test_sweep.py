@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 from runtime.connectors.events import Event, Outcome
 from runtime.errors import CallbackRejected, NotFound, Unreachable
 from runtime.mapping.document import parse_mapping
-from runtime.service.inbox import Route
+from runtime.service.router import Route
 from runtime.service.sweep import Sweep
 from runtime.store.database import Database
 from runtime.store.inbox import event_failed, insert_event, list_events
