@@ -26,6 +26,18 @@ def states(bench: Any) -> dict[tuple[str, str], DeliveryState]:
     return {(one.mapping, one.document_key): one.state for one in bench.db.read(list_deliveries)}
 
 
+async def run_refused(bench: Any, mapping: Mapping, call: str) -> None:
+    """A run of which one call is refused."""
+
+    def refused(name: str, _params: Any) -> None:
+        if name == call:
+            raise ValueRefused("不接受", "It is not accepted")
+
+    bench.world.before = refused
+    await bench.engine.run(mapping, "submit", MANUAL)
+    bench.world.before = lambda _name, _params: None
+
+
 async def test_two_mappings_at_the_same_time_send_a_document_once(bench) -> None:
     bench.world.add(*range(1, 41))
     mapping = bench.mapping()
@@ -42,15 +54,8 @@ async def test_two_mappings_at_the_same_time_send_a_document_once(bench) -> None
 
 async def test_what_another_mapping_has_not_come_to_its_end_with_is_left_to_it(bench) -> None:
     bench.world.add(1)
-
-    def refused(name: str, _params: Any) -> None:
-        if name == "erp.update":
-            raise ValueRefused("字段不存在", "No such field")
-
-    bench.world.before = refused
     mapping = bench.mapping()
-    await bench.engine.run(mapping, "submit", MANUAL)
-    bench.world.before = lambda _name, _params: None
+    await run_refused(bench, mapping, "erp.update")
     summary = await bench.engine.run(copy_of(mapping), "submit", MANUAL)
     assert (summary.skipped, summary.total, len(bench.world.approvals)) == (1, 1, 1)
     assert "mapping 'demo' (flow submit) has sent this document already" in summary.note
@@ -67,15 +72,8 @@ async def test_what_another_mapping_has_not_come_to_its_end_with_is_left_to_it(b
 
 async def test_what_another_mapping_never_got_through_is_sent(bench) -> None:
     bench.world.add(1)
-
-    def refused(name: str, _params: Any) -> None:
-        if name == "oa.create_approval":
-            raise ValueRefused("表单值不对", "A value does not fit")
-
-    bench.world.before = refused
     mapping = bench.mapping()
-    await bench.engine.run(mapping, "submit", MANUAL)
-    bench.world.before = lambda _name, _params: None
+    await run_refused(bench, mapping, "oa.create_approval")
     summary = await bench.engine.run(copy_of(mapping), "submit", MANUAL)
     assert (summary.done, len(bench.world.approvals)) == (1, 1)
 

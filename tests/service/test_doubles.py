@@ -81,9 +81,10 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 async def test_each_pair_is_one_line_until_it_comes_again(lines: list[dict[str, Any]]) -> None:
-    live, pool = Live(), Pool()
+    live: Any = Live()
+    pool: Any = Pool()
     live.put(sending("one"), sending("two"), sending("other", mark="B"))
-    task = asyncio.create_task(doubles.Doubles(live, pool).run())  # type: ignore[arg-type]
+    task = asyncio.create_task(doubles.Doubles(live, pool).run())
     await pool.times(1)
     pairs = [{line["mapping"], line["other"]} for line in lines]
     # A mapping whose own flows send the same documents is told of too.

@@ -75,7 +75,7 @@ async def test_an_event_that_comes_into_doubt_during_a_look_is_found_by_the_next
     running = asyncio.create_task(workers.run())
     try:
         async with asyncio.timeout(10):
-            while {event.state for event in real.read(list_events)} != {"done"}:  # noqa: ASYNC110
+            while {event.state for event in real.read(list_events)} != {"done"}:  # noqa: ASYNC110 - nothing announces it
                 await asyncio.sleep(0.05)
     finally:
         running.cancel()

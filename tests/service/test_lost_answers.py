@@ -90,14 +90,14 @@ class Live:
 class Lab:
     def __init__(self, database: Any) -> None:
         self.carried_out = 0
-        engine = Engine(database, pool())
+        engine: Any = Engine(database, pool())
         compiled = engine.compiled
 
         def count(*given: Any) -> Any:
             self.carried_out += 1
             return compiled(*given)
 
-        engine.compiled = count  # type: ignore[method-assign]
+        engine.compiled = count
         live: Any = Live()
         self.dispatcher = Dispatcher(engine, live, Metrics(), Troubles(Alerts(database, None)))
         self.queue = ManualQueue(database, live, self.dispatcher)
